@@ -1,0 +1,23 @@
+namespace Jobs;
+
+/// <summary>How one job is enqueued. Everything has a default.</summary>
+public sealed record EnqueueOptions
+{
+    /// <summary>
+    /// The job's id, when the caller wants to repeat an enqueue whose outcome it does not know: the same id is one job, even if it has ended meanwhile.
+    /// Default: a new one. Must be of version 7 (<see cref="JobId.New"/>).
+    /// </summary>
+    public JobId? Id { get; init; }
+
+    /// <summary>Default: the queue of the job's attribute.</summary>
+    public QueueName? Queue { get; init; }
+
+    /// <summary>0 to 31. Default <see cref="JobPriority.Normal"/>, 16.</summary>
+    public JobPriority Priority { get; init; } = JobPriority.Normal;
+
+    /// <summary>Start this much later, by the database clock; 0 to 10 years. Not together with <see cref="RunAt"/>.</summary>
+    public TimeSpan? Delay { get; init; }
+
+    /// <summary>Start at this time; a past one means now, the year 2199 is the last. Not together with <see cref="Delay"/>.</summary>
+    public DateTimeOffset? RunAt { get; init; }
+}

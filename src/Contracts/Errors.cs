@@ -1,0 +1,25 @@
+namespace Jobs;
+
+/// <summary>What went wrong in the platform, as opposed to a value that broke a rule (those are <see cref="ArgumentException"/>s).</summary>
+public class JobsException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The arguments, as JSON, are larger than allowed. Store the bulk elsewhere and pass a reference.</summary>
+public sealed class JobTooLargeException(string type, long bytes, int limit)
+    : JobsException($"The JSON of a \"{type}\" job has {bytes:N0} bytes; the limit is {limit:N0}. Store the bulk elsewhere and pass a reference, "
+        + "or raise JobsOptions.MaxArgumentBytes (at most 1,048,576).")
+{
+    /// <summary>Its size.</summary>
+    public long Bytes { get; } = bytes;
+
+    /// <summary>The limit it broke.</summary>
+    public int Limit { get; } = limit;
+}
+
+/// <summary>The database could not be reached long enough, and whether the jobs were written is unknown. Enqueue again with the same ids: that is always safe.</summary>
+public sealed class EnqueueUnknownException(IReadOnlyList<JobId> ids, Exception inner)
+    : JobsException($"Postgres did not answer ({inner.Message}); whether {(ids.Count == 1 ? $"job {ids[0]} was" : $"these {ids.Count} jobs were")} written is unknown. "
+        + "Enqueue again with EnqueueOptions.Id set to the same id: that makes one job, never two.", inner)
+{
+    /// <summary>The ids whose fate is unknown.</summary>
+    public IReadOnlyList<JobId> Ids { get; } = ids;
+}

@@ -1,0 +1,13 @@
+namespace Jobs;
+
+/// <summary>Names the kind of work that a record stands for. The name, never the CLR type, is what is stored: rename the record freely.</summary>
+/// <param name="type">The job type, for example <c>mail.welcome</c>: 1 to 100 of <c>a-z A-Z 0-9 . _ -</c>, starting with a letter or digit.</param>
+[AttributeUsage(AttributeTargets.Class | AttributeTargets.Struct, Inherited = false)]
+public sealed class JobAttribute(string type) : Attribute
+{
+    /// <summary>The stable name of this kind of work.</summary>
+    public string Type { get; } = type;
+
+    /// <summary>The queue its jobs go to unless the enqueue names another. Default <c>default</c>.</summary>
+    public string Queue { get; set; } = QueueName.Default.Value;
+}

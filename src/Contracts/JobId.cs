@@ -1,0 +1,50 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Jobs;
+
+/// <summary>
+/// The name of one job: a UUID of version 7, made by the client. Known before the insert, it makes an enqueue safe to repeat;
+/// ordered by time, it keeps the indexes small and says how far back a look-up in history has to go.
+/// </summary>
+public readonly record struct JobId(Guid Value) : IParsable<JobId>
+{
+    /// <summary>A new id.</summary>
+    public static JobId New() => new(Guid.CreateVersion7());
+
+    /// <summary>When the id was made, by the clock of the machine that made it. The epoch for ids that are not of version 7.</summary>
+    public DateTimeOffset CreatedAt
+    {
+        get
+        {
+            if (Value.Version != 7)
+            {
+                return DateTimeOffset.UnixEpoch;
+            }
+
+            Span<byte> bytes = stackalloc byte[16];
+            Value.TryWriteBytes(bytes, bigEndian: true, out _);
+            long ms = 0;
+            foreach (var b in bytes[..6])
+            {
+                ms = (ms << 8) | b;
+            }
+
+            return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(ms, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()));
+        }
+    }
+
+    /// <exception cref="FormatException">Not a UUID.</exception>
+    public static JobId Parse(string s, IFormatProvider? provider = null) =>
+        TryParse(s, provider, out var id) ? id : throw new FormatException($"\"{s}\" is not a job id; a job id looks like {Guid.Empty:D}.");
+
+    /// <inheritdoc/>
+    public static bool TryParse([NotNullWhen(true)] string? s, IFormatProvider? provider, out JobId result)
+    {
+        var ok = Guid.TryParse(s, out var value);
+        result = new JobId(value);
+        return ok;
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Value.ToString("D");
+}

@@ -1,0 +1,47 @@
+namespace Jobs;
+
+/// <summary>What is known about one job, live or ended. Times are by the database clock.</summary>
+public sealed record JobInfo
+{
+    /// <summary>Its id.</summary>
+    public required JobId Id { get; init; }
+    /// <summary>Its type.</summary>
+    public required string Type { get; init; }
+    /// <summary>Its queue.</summary>
+    public required string Queue { get; init; }
+    /// <summary>0 to 31.</summary>
+    public required int Priority { get; init; }
+    /// <summary>Where it is in its life.</summary>
+    public required JobState State { get; init; }
+    /// <summary>How many times it was started.</summary>
+    public required int Attempt { get; init; }
+    /// <summary>How many attempts failed.</summary>
+    public required int Failures { get; init; }
+    /// <summary>How many times its worker died under it.</summary>
+    public required int Crashes { get; init; }
+    /// <summary>The session of the process that runs it or ran it last.</summary>
+    public Guid? Session { get; init; }
+    /// <summary>When it was enqueued.</summary>
+    public required DateTimeOffset EnqueuedAt { get; init; }
+    /// <summary>When it is due, while it is pending or scheduled.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+    /// <summary>When the newest attempt was claimed.</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+    /// <summary>When it ended.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
+    /// <summary>Its arguments, JSON.</summary>
+    public required string Arguments { get; init; }
+    /// <summary>Its result, JSON, when its handler gave one.</summary>
+    public string? Result { get; init; }
+    /// <summary>Every failed attempt, oldest first.</summary>
+    public IReadOnlyList<JobError> Errors { get; init; } = [];
+}
+
+/// <summary>Why one attempt failed.</summary>
+/// <param name="Attempt">Which run.</param>
+/// <param name="At">When, by the database clock.</param>
+/// <param name="Session">The session of the worker, when known.</param>
+/// <param name="Type">The exception's type, or <c>jobs.*</c> for a fault named by the platform.</param>
+/// <param name="Message">At most 2,000 characters.</param>
+/// <param name="Stack">At most 4,000 characters.</param>
+public sealed record JobError(int Attempt, DateTimeOffset At, Guid? Session, string Type, string Message, string? Stack);

@@ -1,0 +1,49 @@
+namespace Jobs;
+
+/// <summary>How an attempt ended, when the handler says so itself. A closed set: done, retry after, snooze, fail.</summary>
+public abstract record JobOutcome
+{
+    private JobOutcome()
+    {
+    }
+
+    /// <summary>Done, without a result.</summary>
+    public static readonly JobOutcome Succeeded = new Done(null);
+
+    /// <summary>Done, with a result that is stored as JSON beside the ended job. Same size limit as arguments.</summary>
+    public static JobOutcome WithResult(object result) => new Done(result ?? throw new ArgumentNullException(nameof(result)));
+
+    /// <summary>This attempt failed: try again after <paramref name="delay"/> instead of the type's own delay. Uses up an attempt.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Negative, or over 10 years.</exception>
+    public static JobOutcome RetryAfter(TimeSpan delay, string reason) => new Retry(Delays.Check(delay), reason);
+
+    /// <summary>Not now: run again after <paramref name="delay"/>. Uses up no attempt.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Negative, or over 10 years.</exception>
+    public static JobOutcome SnoozeFor(TimeSpan delay) => new Snooze(Delays.Check(delay));
+
+    /// <summary>Failed for good: no further attempt.</summary>
+    public static JobOutcome FailNow(string reason) => new Fail(reason);
+
+    internal sealed record Done(object? Result) : JobOutcome;
+
+    internal sealed record Retry(TimeSpan Delay, string Reason) : JobOutcome;
+
+    internal sealed record Snooze(TimeSpan Delay) : JobOutcome;
+
+    internal sealed record Fail(string Reason) : JobOutcome;
+}
+
+/// <summary>The one rule for delays: 0 to 10 years.</summary>
+internal static class Delays
+{
+    public static readonly TimeSpan Max = TimeSpan.FromDays(3653);
+
+    public static TimeSpan Check(TimeSpan delay) => delay >= TimeSpan.Zero && delay <= Max ? delay
+        : throw new ArgumentOutOfRangeException(nameof(delay), delay, $"The delay {delay} is not allowed; use 0 to {Max.Days} days (10 years).");
+
+    /// <summary>A time that no delay could reach is a mistake, not a plan. The exact limit is applied on the database clock.</summary>
+    public static DateTimeOffset CheckTime(DateTimeOffset time) => time.Year <= LastYear ? time
+        : throw new ArgumentOutOfRangeException(nameof(time), time, $"The time {time:O} is not allowed; use a time before the year {LastYear + 1}.");
+
+    private const int LastYear = 2199;
+}

@@ -1,0 +1,32 @@
+namespace Jobs;
+
+/// <summary>Which jobs to list, newest first. Null means any.</summary>
+public sealed record JobFilter
+{
+    /// <summary>Only of this queue.</summary>
+    public QueueName? Queue { get; init; }
+    /// <summary>Only of this type.</summary>
+    public string? Type { get; init; }
+    /// <summary>Only in this state.</summary>
+    public JobState? State { get; init; }
+    /// <summary>Only jobs older than this one: the last of the page before.</summary>
+    public JobId? Below { get; init; }
+    /// <summary>1 to 1000. Default 50.</summary>
+    public int Limit { get; init; } = 50;
+}
+
+/// <summary>One queue: how many live jobs it has in each state, and how many ended in which way in the last minute.</summary>
+public sealed record QueueInfo(string Name, IReadOnlyDictionary<JobState, long> Live, IReadOnlyDictionary<JobState, long> EndedLastMinute);
+
+/// <summary>One process that takes part, as it described itself when it started.</summary>
+/// <param name="Id">A random id, new at each start and after each presumed death.</param>
+/// <param name="Host">The machine's name and the program's; for people only.</param>
+/// <param name="ProcessId">For people only.</param>
+/// <param name="Roles"><c>producer</c>, <c>worker</c>, <c>scheduler</c>.</param>
+/// <param name="Queues">Slots by queue.</param>
+/// <param name="Running">Attempts it ran at its last heartbeat.</param>
+/// <param name="StartedAt">By the database clock.</param>
+/// <param name="HeartbeatAge">Since its last heartbeat, on the database clock.</param>
+/// <param name="Leads">Whether it is the leading scheduler.</param>
+public sealed record SessionInfo(Guid Id, string Host, int ProcessId, IReadOnlyList<string> Roles, IReadOnlyDictionary<string, int> Queues, int Running,
+    DateTimeOffset StartedAt, TimeSpan HeartbeatAge, bool Leads);

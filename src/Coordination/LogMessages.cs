@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Coordination;
+
+/// <summary>Every log line of this room. Event ids 1200 to 1299.</summary>
+internal static partial class LogMessages
+{
+    [LoggerMessage(1200, LogLevel.Information, "Session {Session} opened for {Roles}")]
+    public static partial void SessionOpened(this ILogger log, Guid session, string roles);
+
+    [LoggerMessage(1201, LogLevel.Error, "Session {Session} was ended by others: this process was taken for dead. What it ran is run elsewhere; running handlers are cancelled and a new session is opened")]
+    public static partial void SessionLost(this ILogger log, Guid session);
+
+    [LoggerMessage(1202, LogLevel.Warning, "The heartbeat did not reach Postgres (try {Try}), trying again: {Error}")]
+    public static partial void HeartbeatMissed(this ILogger log, int @try, string error);
+
+    [LoggerMessage(1203, LogLevel.Warning, "RabbitMQ cannot be reached at start: {Error}. Enqueued jobs are safe in Postgres and are dispatched once it is there")]
+    public static partial void BrokerAbsentAtStart(this ILogger log, string error);
+
+    [LoggerMessage(1204, LogLevel.Warning, "Closing session {Session} did not work; others will notice that it is gone: {Error}")]
+    public static partial void SessionNotClosed(this ILogger log, Guid session, string error);
+}

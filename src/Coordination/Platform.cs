@@ -1,0 +1,101 @@
+using Jobs.Postgres;
+using Jobs.RabbitMq;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Coordination;
+
+/// <summary>What every role shares: options, the two servers, the session.</summary>
+internal static class Platform
+{
+    public static JobsBuilder Add(IServiceCollection services, Action<JobsOptions>? configure)
+    {
+        services.AddLogging();
+        services.AddOptions<JobsOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigureOptions<JobsOptions>, FromConfiguration>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<JobsOptions>, Validation>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<JobsOptions>, Freeze>());
+        if (configure is not null)
+        {
+            services.Configure(configure);
+        }
+
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<Database>();
+        services.TryAddSingleton<JobStore>();
+        services.TryAddSingleton<RepairStore>();
+        services.TryAddSingleton<SessionStore>();
+        services.TryAddSingleton<QueryStore>();
+        services.TryAddSingleton(p => new Topology(p.GetRequiredService<IOptions<JobsOptions>>().Value));
+        services.TryAddSingleton<TicketPublisher>();
+        services.TryAddSingleton<Session>();
+        services.AddHostedService(p => p.GetRequiredService<Session>());
+        services.AddHostedService<BrokerCheck>();
+        return new JobsBuilder(services);
+    }
+
+    private sealed class FromConfiguration(IServiceProvider provider) : IConfigureOptions<JobsOptions>
+    {
+        public void Configure(JobsOptions o)
+        {
+            var settings = new Settings(provider.GetService<IConfiguration>()?.GetSection("Jobs"));
+            o.Postgres = settings.Text(nameof(o.Postgres), o.Postgres);
+            o.RabbitMq = settings.Text(nameof(o.RabbitMq), o.RabbitMq);
+            o.Schema = settings.Text(nameof(o.Schema), o.Schema);
+            o.AppName = settings.Text(nameof(o.AppName), o.AppName);
+            o.MaxArgumentBytes = settings.Number(nameof(o.MaxArgumentBytes), o.MaxArgumentBytes);
+            o.MigrateAtStart = settings.Flag(nameof(o.MigrateAtStart), o.MigrateAtStart);
+            o.AdvisoryLocks = settings.Flag(nameof(o.AdvisoryLocks), o.AdvisoryLocks);
+            o.SessionTtl = settings.Seconds("SessionTtlSeconds", o.SessionTtl);
+        }
+    }
+
+    private sealed class Validation : IValidateOptions<JobsOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, JobsOptions options)
+        {
+            var faults = options.Faults().ToList();
+            try
+            {
+                _ = new Npgsql.NpgsqlConnectionStringBuilder(options.Postgres);
+            }
+            catch (ArgumentException e)
+            {
+                faults.Add($"Postgres is not an Npgsql connection string ({e.Message}); it looks like \"Host=localhost;Username=jobs;Password=...;Database=jobs\".");
+            }
+
+            return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults.Select(f => "JobsOptions." + f));
+        }
+    }
+
+    /// <summary>Once in use, JSON options are read-only; without a resolver of the user's they use reflection.</summary>
+    private sealed class Freeze : IPostConfigureOptions<JobsOptions>
+    {
+        public void PostConfigure(string? name, JobsOptions options) => options.Json.MakeReadOnly(populateMissingResolver: true);
+    }
+
+    /// <summary>A broker that is too old, or that refuses the user, stops the start; one that is away does not: the rows are the truth.</summary>
+    private sealed class BrokerCheck(TicketPublisher publisher, ILogger<TicketPublisher> log) : IHostedService
+    {
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            try
+            {
+                await publisher.CheckAsync(cancellationToken);
+            }
+            catch (Exception e) when (e is not JobsException && !cancellationToken.IsCancellationRequested && !IsRefusal(e))
+            {
+                log.BrokerAbsentAtStart(e.Message);
+            }
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        private static bool IsRefusal(Exception? e) =>
+            e is not null && (e is RabbitMQ.Client.Exceptions.AuthenticationFailureException || IsRefusal(e.InnerException));
+    }
+}

@@ -1,0 +1,30 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+
+namespace Jobs.Coordination;
+
+/// <summary>Reads options from configuration: explicit keys with their unit in the name, and an error that names key and value.</summary>
+internal sealed class Settings(IConfiguration? section)
+{
+    public string Path { get; } = (section as IConfigurationSection)?.Path ?? "";
+
+    public IEnumerable<Settings> Children(string key) => section?.GetSection(key).GetChildren().Select(c => new Settings(c)) ?? [];
+
+    public string Name => (section as IConfigurationSection)?.Key ?? "";
+
+    public string Text(string key, string current) => section?[key] ?? current;
+
+    public bool Flag(string key, bool current) => section?[key] is not { } text ? current
+        : bool.TryParse(text, out var value) ? value : throw Wrong(key, text, "true or false");
+
+    public int Number(string key, int current) => OptionalNumber(key) ?? current;
+
+    public int? OptionalNumber(string key) => section?[key] is not { } text ? null
+        : int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong(key, text, "a whole number");
+
+    public TimeSpan Seconds(string key, TimeSpan current) => section?[key] is not { } text ? current
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && Math.Abs(value) < 1e9 ? TimeSpan.FromSeconds(value)
+        : throw Wrong(key, text, "a number of seconds");
+
+    private JobsException Wrong(string key, string text, string expected) => new($"The configuration value {Path}:{key} is \"{text}\"; it must be {expected}.");
+}

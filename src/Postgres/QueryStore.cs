@@ -1,0 +1,95 @@
+using System.Text.Json;
+using Npgsql;
+
+namespace Jobs.Postgres;
+
+/// <summary>The statements that only look.</summary>
+internal sealed class QueryStore(Database database)
+{
+    private static readonly JsonSerializerOptions ErrorJson = new(JsonSerializerDefaults.Web);
+
+    /// <summary>From when on an ended job may be found: a day before its id was made, because the client's clock may be ahead of the database's.</summary>
+    public static DateTimeOffset LookBack(DateTimeOffset created) =>
+        created <= DateTimeOffset.UnixEpoch.AddDays(1) ? DateTimeOffset.UnixEpoch : created.AddDays(-1).ToUniversalTime();
+
+    public async Task<JobInfo?> GetAsync(JobId id, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("get_job", Param.Of(id.Value), Param.Of(LookBack(id.CreatedAt)));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? Read(reader) : null;
+    }
+
+    public async Task<IReadOnlyList<JobInfo>> ListAsync(string? queue, string? type, JobState? state, JobId? below, int limit, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("list_jobs", Param.Uuid(below?.Value), Param.Text(queue), Param.Text(type),
+            Param.Text(state is { } s ? Words.Of(s) : null), Param.Of(limit));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var jobs = new List<JobInfo>();
+        while (await reader.ReadAsync(ct))
+        {
+            jobs.Add(Read(reader));
+        }
+
+        return jobs;
+    }
+
+    public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("count_queues");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var queues = new SortedDictionary<string, QueueInfo>(StringComparer.Ordinal);
+        while (await reader.ReadAsync(ct))
+        {
+            var name = reader.GetString(0);
+            queues.TryAdd(name, new QueueInfo(name, new Dictionary<JobState, long>(), new Dictionary<JobState, long>()));
+            if (!reader.IsDBNull(1))
+            {
+                var counts = reader.GetBoolean(3) ? queues[name].EndedLastMinute : queues[name].Live;
+                ((Dictionary<JobState, long>)counts)[Words.State(reader.GetString(1))] = reader.GetInt64(2);
+            }
+        }
+
+        return [.. queues.Values];
+    }
+
+    public async Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("list_sessions");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var sessions = new List<SessionInfo>();
+        while (await reader.ReadAsync(ct))
+        {
+            sessions.Add(new SessionInfo(reader.GetGuid(0), reader.GetString(1), reader.GetInt32(2), reader.GetFieldValue<string[]>(3),
+                JsonSerializer.Deserialize<Dictionary<string, int>>(reader.GetString(4))!, reader.GetInt32(5), reader.GetFieldValue<DateTimeOffset>(6),
+                TimeSpan.FromSeconds(reader.GetDouble(7)), reader.GetBoolean(8)));
+        }
+
+        return sessions;
+    }
+
+    private static JobInfo Read(NpgsqlDataReader r) => new()
+    {
+        Id = new JobId(r.GetGuid(0)),
+        Type = r.GetString(1),
+        Queue = r.GetString(2),
+        Priority = r.GetInt16(3),
+        State = Words.State(r.GetString(4)),
+        Attempt = r.GetInt32(5),
+        Failures = r.GetInt16(6),
+        Crashes = r.GetInt16(7),
+        Session = r.IsDBNull(8) ? null : r.GetGuid(8),
+        EnqueuedAt = r.GetFieldValue<DateTimeOffset>(9),
+        DueAt = Time(r, 10),
+        StartedAt = Time(r, 11),
+        EndedAt = Time(r, 12),
+        Arguments = r.GetString(13),
+        Result = r.IsDBNull(14) ? null : r.GetString(14),
+        Errors = r.IsDBNull(15) ? [] : JsonSerializer.Deserialize<List<JobError>>(r.GetString(15), ErrorJson)!,
+    };
+
+    private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);
+}

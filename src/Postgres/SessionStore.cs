@@ -1,0 +1,66 @@
+using Npgsql;
+
+namespace Jobs.Postgres;
+
+/// <summary>The statements about who is there: sessions and the leader. Session statements run on the session's own connection.</summary>
+internal sealed class SessionStore(Database database)
+{
+    /// <summary>A connection outside the pool: a pool that is starved by work must not make a process look dead.</summary>
+    public async Task<NpgsqlConnection> ConnectAsync(CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString) { Pooling = false, CommandTimeout = 10 };
+        var connection = new NpgsqlConnection(settings.ConnectionString);
+        try
+        {
+            await connection.OpenAsync(ct);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task OpenAsync(NpgsqlConnection connection, SessionRow row, CancellationToken ct) =>
+        RunAsync(connection, "open_session", ct, Param.Of(row.Id), new NpgsqlParameter { Value = (object?)row.LockKey ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Bigint },
+            Param.Of(row.ProcessId), Param.Of(row.Host), Param.Of(row.Roles), Param.Jsonb(row.Queues), Param.Of(row.Types));
+
+    /// <returns>False: an earlier connection of this session still holds it.</returns>
+    public async Task<bool> LockAsync(NpgsqlConnection connection, long key, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(database.Sql["lock_session"], connection);
+        command.Parameters.Add(Param.Of(key));
+        return (bool)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <returns>False: others have ended this session.</returns>
+    public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, CancellationToken ct) =>
+        await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running)) == 1;
+
+    public Task CloseAsync(NpgsqlConnection connection, Guid id, CancellationToken ct) => RunAsync(connection, "close_session", ct, Param.Of(id));
+
+    /// <summary>Takes or keeps the lead for <paramref name="ttl"/>; null: somebody else has it.</summary>
+    public async Task<long?> LeadAsync(Guid session, TimeSpan ttl, CancellationToken ct)
+    {
+        await using var command = database.Command("lead", Param.Of(session), Param.Of(ttl.TotalSeconds));
+        return await command.ExecuteScalarAsync(ct) as long?;
+    }
+
+    public async Task ResignAsync(Guid session, CancellationToken ct)
+    {
+        await using var command = database.Command("resign_if_leader", Param.Of(session));
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    private async Task<int> RunAsync(NpgsqlConnection connection, string statement, CancellationToken ct, params NpgsqlParameter[] parameters)
+    {
+        await using var command = new NpgsqlCommand(database.Sql[statement], connection);
+        command.Parameters.AddRange(parameters);
+        return await command.ExecuteNonQueryAsync(ct);
+    }
+}
+
+/// <summary>What a process says about itself. <paramref name="Queues"/> is JSON: slots by queue.</summary>
+internal sealed record SessionRow(Guid Id, long? LockKey, int ProcessId, string Host, string[] Roles, string Queues, string[] Types);

@@ -1,0 +1,1 @@
+delete from jobs.session where id = $1

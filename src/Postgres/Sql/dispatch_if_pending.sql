@@ -1,0 +1,7 @@
+-- Right after the caller's commit: no need to wait for the scheduler's next look.
+with mine as materialized (
+  select j.id from jobs.job j where j.id = any($1::uuid[]) and j.state = 'pending' order by j.id for update skip locked
+)
+update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), due_at = null
+from mine where j.id = mine.id and j.state = 'pending'
+returning j.id, j.dispatch, j.queue, j.priority, j.type

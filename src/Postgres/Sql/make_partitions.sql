@@ -1,0 +1,1 @@
+select jobs.make_partitions($1 * interval '1 day')

@@ -1,0 +1,13 @@
+-- For each queue with waiting jobs: when its oldest ticket was sent, and what its markers say. One index descent a queue, however long the queue is.
+with recursive q as (
+  (select j.queue from jobs.job j where j.state = 'queued' order by j.queue limit 1)
+  union all
+  select (select j.queue from jobs.job j where j.state = 'queued' and j.queue > q.queue order by j.queue limit 1) from q where q.queue is not null
+)
+select q.queue,
+  extract(epoch from now() - (select min(j.ticket_at) from jobs.job j where j.state = 'queued' and j.queue = q.queue))::float8 as oldest_age,
+  extract(epoch from now() - m.marker_at)::float8 as marker_age,
+  extract(epoch from now() - m.swept_to)::float8 as swept_age,
+  extract(epoch from now() - m.swept_at)::float8 as back_age
+from q left join jobs.queue m on m.name = q.queue
+where q.queue is not null

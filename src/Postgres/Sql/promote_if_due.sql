@@ -1,0 +1,10 @@
+-- Pending or scheduled, and due: queued under a new dispatch. Safe with any number of schedulers: what another holds is skipped.
+with due as materialized (
+  select j.id from jobs.job j
+  where j.state in ('pending', 'scheduled') and j.due_at <= now()
+  order by j.due_at limit $1
+  for update skip locked
+)
+update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), due_at = null
+from due where j.id = due.id and j.state in ('pending', 'scheduled')
+returning j.id, j.dispatch, j.queue, j.priority, j.type

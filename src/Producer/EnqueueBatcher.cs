@@ -1,0 +1,153 @@
+using System.Threading.Channels;
+using Jobs.Postgres;
+using Jobs.RabbitMq;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Producer;
+
+/// <summary>
+/// Writes rows and hands their tickets over. Single enqueues that are under way at the same time share a statement: whoever finds the writer busy is
+/// in the next one. Nothing waits for more to come, so a lone enqueue pays nothing.
+/// </summary>
+internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, TimeProvider time, ILogger<EnqueueBatcher> log)
+{
+    private const int MaxBatch = 500;
+    private static readonly TimeSpan GiveUpAfter = TimeSpan.FromSeconds(10);
+
+    private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(10_000) { SingleReader = false });
+    private int _writers;
+
+    /// <summary>How many statements of single enqueues may be under way at once: the next batch forms while one is being committed.</summary>
+    private const int MaxWriters = 2;
+
+    private sealed record Waiting(NewJob Row, bool Named, TaskCompletionSource Done);
+
+    public async Task EnqueueAsync(NewJob row, bool named, CancellationToken ct)
+    {
+        var waiting = new Waiting(row, named, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        await _waiting.Writer.WriteAsync(waiting, ct);
+        StartWriter();
+        await waiting.Done.Task.WaitAsync(ct);
+    }
+
+    /// <summary>Bulk: the next statement is prepared while one is being committed.</summary>
+    public async Task<long> EnqueueManyAsync(IAsyncEnumerable<NewJob[]> batches, Func<bool> named, CancellationToken ct)
+    {
+        long total = 0;
+        var writing = Task.CompletedTask;
+        try
+        {
+            await foreach (var batch in batches.WithCancellation(ct))
+            {
+                await writing;
+                writing = WriteAsync(batch, named(), ct);
+                total += batch.Length;
+            }
+        }
+        finally
+        {
+            await writing; // also when the caller's own sequence throws: what has been sent is finished
+        }
+
+        return total;
+    }
+
+    private void StartWriter()
+    {
+        var writers = Volatile.Read(ref _writers);
+        if (writers < MaxWriters && Interlocked.CompareExchange(ref _writers, writers + 1, writers) == writers)
+        {
+            _ = Task.Run(WriteWaitingAsync);
+        }
+    }
+
+    private async Task WriteWaitingAsync()
+    {
+        var batch = new List<Waiting>();
+        while (true)
+        {
+            while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out var next))
+            {
+                batch.Add(next);
+            }
+
+            if (batch.Count == 0)
+            {
+                Interlocked.Decrement(ref _writers);
+                if (_waiting.Reader.Count > 0)
+                {
+                    StartWriter(); // somebody came between the last look and the decrement
+                }
+
+                return;
+            }
+
+            await WriteTogetherAsync(batch);
+            batch.Clear();
+        }
+    }
+
+    private async Task WriteTogetherAsync(List<Waiting> batch)
+    {
+        var rows = batch.ConvertAll(w => w.Row);
+        try
+        {
+            await WriteAsync(rows, batch.Exists(w => w.Named), CancellationToken.None);
+            batch.ForEach(w => w.Done.SetResult());
+        }
+        catch (EnqueueUnknownException e)
+        {
+            batch.ForEach(w => w.Done.SetException(new EnqueueUnknownException([w.Row.Id], e.InnerException!)));
+        }
+        catch (Exception e) when (batch.Count == 1)
+        {
+            batch[0].Done.SetException(e);
+        }
+        catch (Exception e)
+        {
+            // One bad row must not fail its neighbours: each alone, so that the error reaches the call it belongs to.
+            log.BatchSplit(batch.Count, e.Message);
+            foreach (var waiting in batch)
+            {
+                await WriteTogetherAsync([waiting]);
+            }
+        }
+    }
+
+    /// <summary>E1 to E3 for one statement's worth of rows. Repeats after errors that pass, in the form that is safe after an unknown outcome.</summary>
+    private async Task WriteAsync(IReadOnlyList<NewJob> rows, bool named, CancellationToken ct)
+    {
+        var fates = new EnqueueFate[rows.Count];
+        var started = time.GetTimestamp();
+        for (var n = 1; ; n++)
+        {
+            try
+            {
+                await store.EnqueueAsync(rows, fates, again: named || n > 1, CancellationToken.None);
+                break;
+            }
+            catch (Exception e) when (Transient.Is(e))
+            {
+                if (time.GetElapsedTime(started) > GiveUpAfter || ct.IsCancellationRequested)
+                {
+                    throw new EnqueueUnknownException([.. rows.Select(r => r.Id)], e);
+                }
+
+                log.EnqueueRepeated(rows.Count, n, e.Message);
+                await Task.Delay(Transient.Delay(n), time, CancellationToken.None);
+            }
+        }
+
+        var queued = new List<Ticket>(rows.Count);
+        for (var i = 0; i < rows.Count; i++)
+        {
+            if (fates[i] == EnqueueFate.Queued)
+            {
+                var row = rows[i];
+                queued.Add(new Ticket(row.Id, 1, row.Queue, row.Priority, row.Type));
+            }
+        }
+
+        await tickets.SendAsync(queued, CancellationToken.None);
+    }
+}

@@ -1,0 +1,56 @@
+using System.Runtime.CompilerServices;
+using Npgsql;
+
+namespace Jobs;
+
+/// <summary>Publishes jobs and looks at them. Thread-safe; one for the whole app.</summary>
+/// <remarks>
+/// A call that returned has its jobs durably in Postgres, whatever the broker does. Bad values throw <see cref="ArgumentException"/> and nothing is written;
+/// arguments over the limit throw <see cref="JobTooLargeException"/>; a database that does not answer throws <see cref="EnqueueUnknownException"/> after about 10 s.
+/// </remarks>
+public interface IJobClient
+{
+    /// <summary>Enqueues one job. Concurrent calls share a statement; each returns after its own commit.</summary>
+    [OverloadResolutionPriority(1)] // `new() { Priority = ... }` means these options
+    Task<JobId> EnqueueAsync<TJob>(TJob job, EnqueueOptions? options = null, CancellationToken ct = default);
+
+    /// <summary>
+    /// Enqueues one job in your own transaction on the same database: it runs if and only if you commit. The scheduler dispatches it within about 200 ms of
+    /// the commit; call <see cref="DispatchAsync"/> after the commit to have it dispatched at once.
+    /// </summary>
+    Task<JobId> EnqueueAsync<TJob>(TJob job, NpgsqlTransaction transaction, EnqueueOptions? options = null, CancellationToken ct = default);
+
+    /// <summary>Enqueues a job by the name of its type, with its arguments as JSON: for tools and for types this process has no record of.</summary>
+    Task<JobId> EnqueueJsonAsync(string type, string arguments, EnqueueOptions? options = null, CancellationToken ct = default);
+
+    /// <summary>Enqueues any number of jobs in bounded memory, 1,000 a statement. Not one transaction: after an exception the statements before it stand.</summary>
+    /// <param name="jobs">The jobs.</param>
+    /// <param name="each">The options of each job; null means the defaults.</param>
+    /// <param name="ct">Stops between statements.</param>
+    /// <returns>How many were enqueued.</returns>
+    Task<long> EnqueueManyAsync<TJob>(IEnumerable<TJob> jobs, Func<TJob, EnqueueOptions?>? each = null, CancellationToken ct = default);
+
+    /// <inheritdoc cref="EnqueueManyAsync{TJob}(IEnumerable{TJob}, Func{TJob, EnqueueOptions}, CancellationToken)"/>
+    Task<long> EnqueueManyAsync<TJob>(IAsyncEnumerable<TJob> jobs, Func<TJob, EnqueueOptions?>? each = null, CancellationToken ct = default);
+
+    /// <summary>Dispatches jobs of a transaction that has just been committed, instead of waiting for the scheduler. Harmless for any other job.</summary>
+    /// <returns>How many were dispatched.</returns>
+    Task<int> DispatchAsync(IEnumerable<JobId> ids, CancellationToken ct = default);
+
+    /// <summary>What is known about a job, live or ended; null when there is none with this id, or it ended longer ago than history is kept.</summary>
+    Task<JobInfo?> GetAsync(JobId id, CancellationToken ct = default);
+}
+
+/// <summary>What an operator looks at.</summary>
+public interface IJobOperator
+{
+    /// <summary>Jobs, live and ended, newest first; the next page is <see cref="JobFilter.Below"/> the last id of this one.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is not 1 to 1000.</exception>
+    Task<IReadOnlyList<JobInfo>> ListAsync(JobFilter filter, CancellationToken ct = default);
+
+    /// <summary>Every queue with its counts.</summary>
+    Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default);
+
+    /// <summary>Every process that takes part.</summary>
+    Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default);
+}

@@ -1,0 +1,25 @@
+using Jobs.Coordination;
+using Jobs.Producer;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Jobs;
+
+/// <summary>Adds the platform to an app.</summary>
+public static class JobsServiceCollectionExtensions
+{
+    /// <summary>
+    /// Adds <see cref="IJobClient"/> and <see cref="IJobOperator"/>. Options come from the configuration section <c>Jobs</c>, then from <paramref name="configure"/>;
+    /// they are checked when the host starts, all faults at once.
+    /// </summary>
+    public static JobsBuilder AddJobs(this IServiceCollection services, Action<JobsOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        var builder = Platform.Add(services, configure);
+        services.TryAddSingleton<EnqueueBatcher>();
+        services.TryAddSingleton<JobClient>();
+        services.TryAddSingleton<IJobClient>(p => p.GetRequiredService<JobClient>());
+        services.TryAddSingleton<IJobOperator>(p => p.GetRequiredService<JobClient>());
+        return builder;
+    }
+}

@@ -1,0 +1,13 @@
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Producer;
+
+/// <summary>Every log line of this room. Event ids 1300 to 1399.</summary>
+internal static partial class LogMessages
+{
+    [LoggerMessage(1300, LogLevel.Warning, "Enqueueing {Count} jobs did not get an answer (try {Try}), repeating it safely: {Error}")]
+    public static partial void EnqueueRepeated(this ILogger log, int count, int @try, string error);
+
+    [LoggerMessage(1301, LogLevel.Warning, "A statement that enqueued {Count} jobs together was refused, enqueueing each alone: {Error}")]
+    public static partial void BatchSplit(this ILogger log, int count, string error);
+}

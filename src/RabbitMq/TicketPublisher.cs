@@ -1,0 +1,407 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+using DeliveryModes = RabbitMQ.Client.DeliveryModes;
+
+namespace Jobs.RabbitMq;
+
+/// <summary>
+/// E3, E4: publishes tickets behind the caller's back: persistent, mandatory, pipelined, confirms counted in a window with a deadline of our own.
+/// Tickets are hints, so nothing is promised: while the broker is away a bounded number is kept and the rest dropped; the reconciler sends those again.
+/// </summary>
+internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
+{
+    private const int Window = 8192;
+    private const int MaxReturns = 3;
+    private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FlushDeadline = TimeSpan.FromSeconds(5);
+
+    private readonly BrokerConnection _connection;
+    private readonly Topology _topology;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly Channel<IReadOnlyList<Ticket>> _incoming =
+        Channel.CreateBounded<IReadOnlyList<Ticket>>(new BoundedChannelOptions(256) { SingleReader = true });
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, CachedString> _routes = [];
+    private readonly List<Ticket> _again = [];              // unconfirmed, refused or returned: to be published once more; guarded by _gate
+    private readonly Dictionary<JobId, int> _returns = [];  // guarded by _gate
+    private readonly byte[] _body = new byte[TicketBody.MaxLength];
+    private readonly BasicProperties _properties = new() { AppId = "jobs", DeliveryMode = DeliveryModes.Persistent, ContentType = "text/plain" };
+    private Task? _loop;
+    private Link? _link;
+    private volatile bool _healthy = true;
+    private long _dropped;
+
+    public TicketPublisher(IOptions<JobsOptions> options, Topology topology, TimeProvider time, ILogger<TicketPublisher> log)
+    {
+        (_topology, _time, _log) = (topology, time, log);
+        _connection = new BrokerConnection(options.Value, "publish", log);
+    }
+
+    /// <summary>
+    /// Hands tickets over. Waits for room while the broker takes tickets, never while it does not.
+    /// </summary>
+    public ValueTask SendAsync(IReadOnlyList<Ticket> tickets, CancellationToken ct)
+    {
+        if (tickets.Count == 0 || _stop.IsCancellationRequested)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        if (_loop is null)
+        {
+            lock (_gate)
+            {
+                _loop ??= Task.Run(LoopAsync, CancellationToken.None);
+            }
+        }
+
+        if (_incoming.Writer.TryWrite(tickets))
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        if (_healthy)
+        {
+            return WaitForRoomAsync(tickets, ct);
+        }
+
+        Drop(tickets.Count);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Publishes one marker behind all tickets of its queue and waits for the confirm. False: the broker did not take it.</summary>
+    public async Task<bool> SendMarkerAsync(string queue, double seconds, CancellationToken ct)
+    {
+        try
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            deadline.CancelAfter(ConfirmDeadline);
+            var connection = await _connection.GetAsync(deadline.Token);
+            await _topology.DeclareAsync(connection, queue, deadline.Token);
+            await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), deadline.Token);
+            var properties = new BasicProperties
+            {
+                AppId = "jobs", Type = "marker", DeliveryMode = DeliveryModes.Persistent, ContentType = "text/plain", Priority = JobPriority.Lowest.Value,
+            };
+            await channel.BasicPublishAsync("", _topology.NameOf(queue), mandatory: true, properties, TicketBody.Marker(seconds), deadline.Token);
+            return true;
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            _log.Ignored($"Sending a marker to {queue}", e.Message);
+            return false;
+        }
+    }
+
+    /// <summary>How many messages wait in the queue; null when it is missing. Throws when the broker cannot be reached.</summary>
+    public async Task<uint?> DepthAsync(string queue, CancellationToken ct) => await _topology.DepthAsync(await _connection.GetAsync(ct), queue, ct);
+
+    /// <summary>Opens the connection, so that a wrong address or an old broker is found at start.</summary>
+    public async Task CheckAsync(CancellationToken ct) => await _connection.GetAsync(ct);
+
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    /// <summary>Publishes what is left, for at most five seconds.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_incoming.Writer.TryComplete())
+        {
+            return;
+        }
+
+        if (_loop is not null)
+        {
+            _stop.CancelAfter(_healthy ? FlushDeadline : TimeSpan.Zero);
+            await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await _connection.DisposeAsync();
+        _stop.Dispose();
+    }
+
+    private async ValueTask WaitForRoomAsync(IReadOnlyList<Ticket> tickets, CancellationToken ct)
+    {
+        while (await _incoming.Writer.WaitToWriteAsync(ct))
+        {
+            if (_incoming.Writer.TryWrite(tickets))
+            {
+                return;
+            }
+
+            if (!_healthy)
+            {
+                break;
+            }
+        }
+
+        Drop(tickets.Count);
+    }
+
+    private void Drop(int count)
+    {
+        // Said once for each outage, with the sum at its end.
+        if (Interlocked.Add(ref _dropped, count) == count)
+        {
+            _log.TicketsDropped(count);
+        }
+    }
+
+    private async Task LoopAsync()
+    {
+        using var watchdog = _time.CreateTimer(_ => WatchConfirms(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        for (var failures = 0; !_stop.IsCancellationRequested;)
+        {
+            try
+            {
+                var link = await OpenAsync();
+                failures = 0;
+                await PublishAsync(link);
+                await CloseAsync(link);
+                return;
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                Abandon(e.Message);
+                _healthy = false;
+                DrainToDrop();
+                _log.NotConnected("publish tickets", ++failures, e.Message);
+                await Task.Delay(Backoff.Delay(failures), _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    /// <summary>Makes room, so that a caller who waited for a healthy broker is let go.</summary>
+    private void DrainToDrop()
+    {
+        while (_incoming.Reader.Count > 128 && _incoming.Reader.TryRead(out var tickets))
+        {
+            Drop(tickets.Count);
+        }
+    }
+
+    private async Task<Link> OpenAsync()
+    {
+        var connection = await _connection.GetAsync(_stop.Token);
+        var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false), _stop.Token);
+        var link = new Link(connection, channel, new ConfirmWindow<Ticket>(Window), new CancellationTokenSource());
+        channel.BasicAcksAsync += (_, e) =>
+        {
+            link.Window.Settle(e.DeliveryTag, e.Multiple, _time.GetTimestamp());
+            return Task.CompletedTask;
+        };
+        channel.BasicNacksAsync += (_, e) =>
+        {
+            link.Window.Settle(e.DeliveryTag, e.Multiple, _time.GetTimestamp(), Again);
+            return Task.CompletedTask;
+        };
+        channel.BasicReturnAsync += (_, e) =>
+        {
+            Returned(e);
+            return Task.CompletedTask;
+        };
+        channel.ChannelShutdownAsync += (_, e) =>
+        {
+            link.Broken.Cancel();
+            return Task.CompletedTask;
+        };
+        _routes.Clear();
+        _link = link;
+        _healthy = true;
+        if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
+        {
+            _log.TicketsDropped(dropped);
+        }
+
+        return link;
+    }
+
+    private async Task PublishAsync(Link link)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, link.Broken.Token);
+        var reader = _incoming.Reader;
+        while (true)
+        {
+            await PublishAgainAsync(link, stop.Token);
+            if (!reader.TryRead(out var tickets))
+            {
+                if (!await reader.WaitToReadAsync(stop.Token))
+                {
+                    return;
+                }
+
+                continue;
+            }
+
+            for (var i = 0; i < tickets.Count; i++)
+            {
+                await PublishAsync(link, tickets[i], stop.Token);
+            }
+        }
+    }
+
+    private async Task PublishAsync(Link link, Ticket ticket, CancellationToken ct)
+    {
+        if (!_routes.TryGetValue(ticket.Queue, out var route))
+        {
+            await _topology.DeclareAsync(link.Connection, ticket.Queue, ct);
+            _routes.Add(ticket.Queue, route = new CachedString(_topology.NameOf(ticket.Queue)));
+        }
+
+        while (!link.Window.TryAdd(ticket, _time.GetTimestamp(), out var room))
+        {
+            await room.WaitAsync(ct);
+        }
+
+        var length = TicketBody.Write(_body, ticket.Id, ticket.Dispatch);
+        _properties.MessageId = ticket.Id.ToString();
+        _properties.Type = ticket.Type;
+        _properties.Priority = ticket.Priority;
+        _properties.Timestamp = new AmqpTimestamp(_time.GetUtcNow().ToUnixTimeSeconds());
+        CrashPoint.Hit("E3");
+        await link.Channel.BasicPublishAsync(CachedString.Empty, route, mandatory: true, _properties, _body.AsMemory(0, length), ct);
+    }
+
+    private async Task PublishAgainAsync(Link link, CancellationToken ct)
+    {
+        while (true)
+        {
+            List<Ticket> again;
+            lock (_gate)
+            {
+                if (_again.Count == 0)
+                {
+                    return;
+                }
+
+                again = [.. _again];
+                _again.Clear();
+            }
+
+            for (var i = 0; i < again.Count; i++)
+            {
+                try
+                {
+                    await PublishAsync(link, again[i], ct);
+                }
+                catch
+                {
+                    lock (_gate)
+                    {
+                        _again.AddRange(again.Skip(i + 1)); // this one is in the window, or never will be
+                    }
+
+                    throw;
+                }
+            }
+        }
+    }
+
+    private async Task CloseAsync(Link link)
+    {
+        // All is published; E4 is when the last confirm is in.
+        while (link.Window.Open > 0 && !_stop.IsCancellationRequested && link.Channel.IsOpen)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await link.Channel.DisposeAsync();
+    }
+
+    private void Again(Ticket ticket)
+    {
+        lock (_gate)
+        {
+            _again.Add(ticket);
+        }
+
+        _incoming.Writer.TryWrite([]); // wakes the loop; if there is no room, it is awake
+    }
+
+    private void Returned(BasicReturnEventArgs e)
+    {
+        // Unroutable: the queue was deleted. The broker confirms a returned message too, so the window needs no word of it.
+        if (!TicketBody.TryRead(e.Body.Span, out var id, out var dispatch))
+        {
+            return;
+        }
+
+        var queue = e.RoutingKey[(_topology.NameOf("").Length)..];
+        lock (_gate)
+        {
+            var times = _returns[id] = _returns.GetValueOrDefault(id) + 1;
+            if (times > MaxReturns)
+            {
+                _returns.Remove(id); // the reconciler sends it
+                return;
+            }
+
+            if (_returns.Count > Window)
+            {
+                _returns.Clear();
+            }
+
+            _again.Add(new Ticket(id, dispatch, queue, e.BasicProperties.Priority, e.BasicProperties.Type ?? ""));
+        }
+
+        // Declaring it again is the loop's work: it starts over with a new channel and an empty table of routes.
+        _log.QueueMissing(e.RoutingKey, 1);
+        _link?.Broken.Cancel();
+    }
+
+    private void WatchConfirms()
+    {
+        if (_link is { } link && link.Window.Open > 0 && _time.GetElapsedTime(link.Window.ProgressAt) > ConfirmDeadline)
+        {
+            link.Broken.Cancel();
+        }
+    }
+
+    /// <summary>On any doubt the channel is thrown away and its window treated as unknown: published again, a duplicate is harmless.</summary>
+    private void Abandon(string reason)
+    {
+        if (_link is not { } link)
+        {
+            return;
+        }
+
+        _link = null;
+        var unconfirmed = link.Window.Abandon();
+        lock (_gate)
+        {
+            _again.InsertRange(0, unconfirmed);
+            if (_again.Count > 2 * Window)
+            {
+                Drop(_again.Count - (2 * Window));
+                _again.RemoveRange(2 * Window, _again.Count - (2 * Window));
+            }
+        }
+
+        _log.PublisherBroken(reason, unconfirmed.Count);
+        _ = DiscardAsync(link);
+    }
+
+    private async Task DiscardAsync(Link link)
+    {
+        try
+        {
+            await link.Channel.AbortAsync();
+            await link.Channel.DisposeAsync();
+        }
+        catch (Exception e)
+        {
+            _log.Ignored("Closing a broken channel", e.Message);
+        }
+    }
+
+    /// <summary>One channel and all that dies with it.</summary>
+    private sealed record Link(IConnection Connection, IChannel Channel, ConfirmWindow<Ticket> Window, CancellationTokenSource Broken);
+}

@@ -1,0 +1,33 @@
+using Jobs.Postgres;
+using Jobs.RabbitMq;
+
+namespace Jobs.Scheduler;
+
+/// <summary>Queues what is due: delayed jobs, retries, snoozes, and jobs whose app committed its transaction and then died before it dispatched them.</summary>
+internal sealed class DueJobs(RepairStore store, TicketPublisher tickets)
+{
+    private const int Batch = 1000;
+
+    /// <summary>
+    /// The longest look-away. A job that becomes due sooner than the next known one can be this late; those known in advance start on time.
+    /// </summary>
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
+
+    /// <returns>How long to wait for the next look.</returns>
+    public async Task<TimeSpan> RunOnceAsync(CancellationToken ct)
+    {
+        if (await store.NextDueAsync(ct) is not { } next)
+        {
+            return LookEvery;
+        }
+
+        if (next > TimeSpan.Zero)
+        {
+            return next < LookEvery ? next : LookEvery;
+        }
+
+        var due = await store.PromoteIfDueAsync(Batch, ct);
+        await tickets.SendAsync(due, ct);
+        return TimeSpan.Zero;
+    }
+}

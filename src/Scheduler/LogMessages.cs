@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Scheduler;
+
+/// <summary>Every log line of this room. Event ids 1500 to 1599.</summary>
+internal static partial class LogMessages
+{
+    [LoggerMessage(1500, LogLevel.Information, "This scheduler leads now (epoch {Epoch})")]
+    public static partial void Leading(this ILogger log, long epoch);
+
+    [LoggerMessage(1501, LogLevel.Warning, "This scheduler no longer leads (epoch {Epoch})")]
+    public static partial void NotLeading(this ILogger log, long epoch);
+
+    [LoggerMessage(1502, LogLevel.Warning, "{Service} met an error (try {Try}) and goes on: {Error}")]
+    public static partial void ServiceRetries(this ILogger log, string service, int @try, string error);
+
+    [LoggerMessage(1503, LogLevel.Error, "{Service} met an unexpected error (try {Try}) and goes on")]
+    public static partial void ServiceFailed(this ILogger log, string service, int @try, Exception error);
+
+    [LoggerMessage(1510, LogLevel.Warning, "Session {Session} of {Host}, process {ProcessId}, is dead ({Sign}, last heartbeat {HeartbeatAge:F1} s ago)")]
+    public static partial void SessionDead(this ILogger log, Guid session, string host, int processId, string sign, double heartbeatAge);
+
+    [LoggerMessage(1511, LogLevel.Warning, "{Count} jobs of dead sessions were returned to their queues")]
+    public static partial void Rescued(this ILogger log, int count);
+
+    [LoggerMessage(1512, LogLevel.Error, "Job {JobId} ({Type}) is poison: its worker died {Times} times while it ran. It has failed")]
+    public static partial void Poison(this ILogger log, JobId jobId, string type, int times);
+
+    [LoggerMessage(1520, LogLevel.Warning, "{Count} tickets of queue {Queue} were lost; they have been sent again")]
+    public static partial void TicketsSentAgain(this ILogger log, int count, string queue);
+
+    [LoggerMessage(1530, LogLevel.Information, "Retention: {Command}")]
+    public static partial void Retired(this ILogger log, string command);
+}

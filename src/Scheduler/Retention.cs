@@ -1,0 +1,22 @@
+using Jobs.Postgres;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Scheduler;
+
+/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine.</summary>
+internal sealed class Retention(RepairStore store, SchedulerOptions options, ILogger<Retention> log)
+{
+    public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
+    private const int DaysAhead = 14;
+    private const int SucceededDays = 7;
+    private const int OthersDays = 90;
+
+    public async Task RunOnceAsync(CancellationToken ct)
+    {
+        await store.MakePartitionsAsync(DaysAhead, ct);
+        foreach (var command in await store.DropExpiredAsync(options.KeepSucceededDays ?? SucceededDays, options.KeepOthersDays ?? OthersDays, ct))
+        {
+            log.Retired(command);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+using Jobs.Coordination;
+using Jobs.Postgres;
+using Jobs.RabbitMq;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Worker;
+
+/// <summary>
+/// X2 to X4 for one queue: takes the tickets that are in the buffer, as many as slots are free, claims them in one statement, acknowledges them in one,
+/// and starts their handlers. It never waits for more tickets than there are.
+/// </summary>
+internal sealed class Claimer(
+    string queue, int concurrency, TicketConsumer consumer, JobStore store, Executor executor, Running running, Session session,
+    IReadOnlyDictionary<string, HandlerEntry> handlers, TimeProvider time, ILogger log) : IDisposable
+{
+    private const int MaxBatch = 500;
+
+    private readonly SemaphoreSlim _slots = new(concurrency, concurrency);
+    private readonly string[] _types = [.. handlers.Keys];
+    private readonly List<Delivery> _tickets = [];
+    private readonly List<Garbage> _garbage = [];
+    private readonly List<ClaimedJob> _claimed = [];
+    private readonly HashSet<string> _warned = [];
+    private Lease? _lease; // of what is in _claimed
+    private int _idle;     // slots taken back while stopping
+
+    /// <summary>How many tickets the broker may push ahead: one set of slots is claimed while the next is on its way.</summary>
+    public static ushort Prefetch(int concurrency) => (ushort)Math.Min(2 * concurrency, 2000);
+
+    /// <summary>Ends when nothing runs any more (true) or at <paramref name="giveUp"/> (false). Only after <see cref="RunAsync"/> has ended.</summary>
+    public async Task<bool> WaitIdleAsync(CancellationToken giveUp)
+    {
+        try
+        {
+            for (; _idle < concurrency; _idle++)
+            {
+                await _slots.WaitAsync(giveUp);
+            }
+
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    public void Dispose() => _slots.Dispose();
+
+    /// <summary>Runs until <paramref name="stop"/>. What was claimed but not started by then is handed back with the session's other attempts.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                await _slots.WaitAsync(stop);
+                var slots = 1;
+                try
+                {
+                    if (!await consumer.WaitAsync(stop))
+                    {
+                        return;
+                    }
+
+                    while (slots < MaxBatch && slots < consumer.Buffered && _slots.Wait(0, CancellationToken.None))
+                    {
+                        slots++;
+                    }
+
+                    await TakeAsync(slots, stop);
+                    slots -= Start(stop);
+                }
+                finally
+                {
+                    if (slots > 0)
+                    {
+                        _slots.Release(slots);
+                    }
+                }
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                log.ClaimerFailed(queue, e);
+                consumer.Break("its tickets were not claimed"); // the broker delivers them again
+                await Task.Delay(TimeSpan.FromSeconds(1), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task TakeAsync(int slots, CancellationToken stop)
+    {
+        _tickets.Clear();
+        _garbage.Clear();
+        _claimed.Clear();
+        Delivery last = default;
+        while (_tickets.Count < slots && _garbage.Count < MaxBatch && consumer.TryTake(out var delivery))
+        {
+            last = delivery;
+            if (delivery.Garbage is { } garbage)
+            {
+                _garbage.Add(garbage);
+            }
+            else
+            {
+                _tickets.Add(delivery);
+            }
+        }
+
+        if (last.Tag == 0)
+        {
+            return; // what was in the buffer belonged to a channel that is gone
+        }
+
+        if (_garbage.Count > 0)
+        {
+            await consumer.SetAsideAsync(_garbage, stop);
+        }
+
+        if (_tickets.Count > 0)
+        {
+            await ClaimAsync(stop);
+        }
+
+        CrashPoint.Hit("X3");
+        await consumer.AckThroughAsync(last, stop);
+        CrashPoint.Hit("X4");
+    }
+
+    private async Task ClaimAsync(CancellationToken stop)
+    {
+        var ids = _tickets.ConvertAll(t => t.Id.Value).ToArray();
+        var dispatches = _tickets.ConvertAll(t => t.Dispatch).ToArray();
+        Lease? doubtful = null;
+        for (var n = 1; ; n++)
+        {
+            var lease = session.Current;
+            try
+            {
+                if (doubtful == lease)
+                {
+                    await AdoptAsync(lease, ids, stop); // under an older lease they are orphans, and rescued
+                }
+
+                var before = _claimed.Count;
+                doubtful = lease;
+                await store.ClaimIfQueuedAsync(lease.Id, ids, dispatches, queue, _types, _claimed, CancellationToken.None);
+                doubtful = null;
+                Hold(before, lease);
+                break;
+            }
+            catch (Exception e) when (Transient.Is(e) && !stop.IsCancellationRequested)
+            {
+                // The claim may have happened although its answer was lost: then its jobs run under our session and nobody runs them.
+                _claimed.RemoveAll(c => !running.Holds(c.Id, c.Attempt));
+                log.ClaimRepeated(queue, ids.Length, n, e.Message);
+                await Task.Delay(Transient.Delay(n), time, stop);
+            }
+        }
+
+        if (_claimed.Count < ids.Length)
+        {
+            await ReleaseUnhandledAsync(ids, dispatches, stop);
+        }
+    }
+
+    private async Task AdoptAsync(Lease lease, Guid[] ids, CancellationToken stop)
+    {
+        var found = new List<ClaimedJob>();
+        await store.ClaimedBySessionAsync(lease.Id, ids, _types, found, stop);
+        found.RemoveAll(c => running.Holds(c.Id, c.Attempt)); // those this process runs anyway: a second ticket for them was in the batch
+        var before = _claimed.Count;
+        _claimed.AddRange(found);
+        Hold(before, lease);
+    }
+
+    private void Hold(int from, Lease lease)
+    {
+        for (var i = from; i < _claimed.Count; i++)
+        {
+            running.Add(_claimed[i].Id, _claimed[i].Attempt);
+        }
+
+        _lease = lease;
+    }
+
+    private async Task ReleaseUnhandledAsync(Guid[] ids, int[] dispatches, CancellationToken stop)
+    {
+        try
+        {
+            foreach (var type in await store.ReleaseIfUnhandledAsync(ids, dispatches, queue, _types, stop))
+            {
+                if (_warned.Add(type))
+                {
+                    log.TypeUnknown(type, queue);
+                }
+            }
+        }
+        catch (Exception e) when (Transient.Is(e))
+        {
+            log.ReleaseFailed(queue, e.Message); // their tickets are used up; the reconciler sends them again
+        }
+    }
+
+    /// <returns>How many slots are in use now; each is released when its handler has returned.</returns>
+    private int Start(CancellationToken stop)
+    {
+        if (stop.IsCancellationRequested)
+        {
+            return 0;
+        }
+
+        foreach (var job in _claimed)
+        {
+            executor.Start(new Attempt(job, queue, _lease!, handlers[job.Type]), _slots);
+        }
+
+        return _claimed.Count;
+    }
+}

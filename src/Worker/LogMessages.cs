@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Worker;
+
+/// <summary>Every log line of this room. Event ids 1400 to 1499.</summary>
+internal static partial class LogMessages
+{
+    [LoggerMessage(1400, LogLevel.Information, "Worker started: {Queues}; {Types} job types")]
+    public static partial void WorkerStarted(this ILogger log, string queues, int types);
+
+    [LoggerMessage(1401, LogLevel.Information, "Worker is stopping: {Running} attempts run and have {GraceSeconds} s to finish")]
+    public static partial void WorkerStopping(this ILogger log, int running, double graceSeconds);
+
+    [LoggerMessage(1402, LogLevel.Information, "Worker stopped; {HandedBack} jobs were handed back")]
+    public static partial void WorkerStopped(this ILogger log, int handedBack);
+
+    [LoggerMessage(1403, LogLevel.Warning, "Handing jobs back did not work; a scheduler will find them when this session has ended: {Error}")]
+    public static partial void NotHandedBack(this ILogger log, string error);
+
+    [LoggerMessage(1410, LogLevel.Error, "The claimer of queue {Queue} met an unexpected error and goes on in a second")]
+    public static partial void ClaimerFailed(this ILogger log, string queue, Exception error);
+
+    [LoggerMessage(1411, LogLevel.Warning, "Claiming {Count} jobs of queue {Queue} did not get an answer (try {Try}), trying again: {Error}")]
+    public static partial void ClaimRepeated(this ILogger log, string queue, int count, int @try, string error);
+
+    [LoggerMessage(1412, LogLevel.Warning, "Queue {Queue} holds jobs of type {Type}, which this worker has no handler for; they are released for one that has. Said once for each type")]
+    public static partial void TypeUnknown(this ILogger log, string type, string queue);
+
+    [LoggerMessage(1413, LogLevel.Warning, "Releasing jobs of queue {Queue} without a handler here did not work: {Error}")]
+    public static partial void ReleaseFailed(this ILogger log, string queue, string error);
+
+    [LoggerMessage(1420, LogLevel.Warning, "Job {JobId} ({Type}) failed {Failures} of {MaxAttempts} times, next attempt in {DelaySeconds:F1} s: {Error}")]
+    public static partial void AttemptFailed(this ILogger log, JobId jobId, string type, int failures, int maxAttempts, double delaySeconds, string error);
+
+    [LoggerMessage(1421, LogLevel.Error, "Job {JobId} ({Type}) has failed for good after {Failures} failed attempts: {Error}")]
+    public static partial void JobFailed(this ILogger log, JobId jobId, string type, int failures, string error);
+
+    [LoggerMessage(1422, LogLevel.Information, "Job {JobId} ({Type}), attempt {Attempt}, was cancelled; it runs again elsewhere")]
+    public static partial void AttemptCancelled(this ILogger log, JobId jobId, string type, int attempt);
+
+    [LoggerMessage(1423, LogLevel.Error, "Job {JobId}, attempt {Attempt}: an error in the worker itself; the job is run again when this session ends")]
+    public static partial void AttemptLost(this ILogger log, JobId jobId, int attempt, Exception error);
+
+    [LoggerMessage(1424, LogLevel.Error, "The retry delay of {Type} threw; the default is used")]
+    public static partial void RetryPolicyFailed(this ILogger log, string type, Exception error);
+
+    [LoggerMessage(1430, LogLevel.Warning, "{Count} outcomes could not be written (try {Try}); they are kept and written as soon as Postgres takes them: {Error}")]
+    public static partial void OutcomesKept(this ILogger log, int count, int @try, string error);
+
+    [LoggerMessage(1431, LogLevel.Warning, "{Refused} of {Count} outcomes were refused (try {Try}): their attempts had been taken away from this worker")]
+    public static partial void OutcomesRefused(this ILogger log, int refused, int count, int @try);
+
+    [LoggerMessage(1432, LogLevel.Error, "{Count} outcomes could not be written before the shutdown's deadline; their jobs are run again: {Error}")]
+    public static partial void OutcomesGivenUp(this ILogger log, int count, string error);
+}

@@ -1,0 +1,58 @@
+using Jobs.Coordination;
+using Jobs.Worker;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Jobs;
+
+/// <summary>Adds a worker to a process.</summary>
+public static class WorkerBuilderExtensions
+{
+    /// <summary>This process runs jobs: the queues and handlers that <paramref name="configure"/> names.</summary>
+    /// <exception cref="InvalidOperationException">A worker was added already.</exception>
+    public static JobsBuilder AddWorker(this JobsBuilder builder, Action<WorkerOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        var services = builder.Services;
+        if (services.Any(s => s.ServiceType == typeof(WorkerOptions)))
+        {
+            throw new InvalidOperationException("This process has a worker already; name all queues and handlers in one AddWorker.");
+        }
+
+        var coded = new WorkerOptions(services);
+        configure(coded);
+        services.AddSingleton(provider => coded.Complete(new Settings(provider.GetService<IConfiguration>()?.GetSection("Jobs:Worker"))));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<JobsOptions>, Validation>());
+        services.AddSingleton<Running>();
+        services.AddSingleton<Completer>();
+        services.AddSingleton<Executor>();
+        services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running>((profile, worker, running) =>
+        {
+            profile.Roles.Add("worker");
+            profile.Types = [.. worker.Handlers.Keys];
+            profile.Queues = worker.Queues;
+            profile.Running = () => running.Count;
+        });
+        services.AddHostedService<WorkerService>();
+        services.AddOptions<HostOptions>().Configure<WorkerOptions>((host, worker) =>
+        {
+            var needed = worker.ShutdownGrace + TimeSpan.FromSeconds(15);
+            host.ShutdownTimeout = host.ShutdownTimeout > needed ? host.ShutdownTimeout : needed;
+        });
+        return builder;
+    }
+
+    /// <summary>Listed with the faults of the shared options, so that a start shows all there are.</summary>
+    private sealed class Validation(WorkerOptions worker) : IValidateOptions<JobsOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, JobsOptions options)
+        {
+            var faults = worker.Faults().ToList();
+            return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
+        }
+    }
+}

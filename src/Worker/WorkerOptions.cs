@@ -1,0 +1,113 @@
+using Jobs.Coordination;
+using Jobs.Worker;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Jobs;
+
+/// <summary>
+/// What one worker process runs: its queues, each with a number of slots, and its handlers. Also bound from the configuration section <c>Jobs:Worker</c>
+/// (<c>Queues:NAME:Concurrency</c>, <c>ShutdownGraceSeconds</c>); what code says wins.
+/// </summary>
+public sealed class WorkerOptions
+{
+    /// <summary>The most slots one process can give a queue.</summary>
+    public const int MaxConcurrency = 10_000;
+
+    private const int DefaultConcurrency = 20;
+
+    private TimeSpan? _grace;
+    private readonly IServiceCollection _services;
+    private readonly SortedDictionary<string, int> _queues = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HandlerEntry> _handlers = [];
+
+    internal WorkerOptions(IServiceCollection services) => _services = services;
+
+    internal IReadOnlyDictionary<string, int> Queues => _queues;
+
+    internal IReadOnlyDictionary<string, HandlerEntry> Handlers => _handlers;
+
+    /// <summary>
+    /// After SIGTERM, how long running handlers may go on before their token is cancelled and their jobs are handed back. Default 25 s; 0 to 1 hour.
+    /// The host's own shutdown timeout is raised to fit.
+    /// </summary>
+    public TimeSpan ShutdownGrace
+    {
+        get => _grace ?? TimeSpan.FromSeconds(25);
+        set => _grace = value;
+    }
+
+    /// <summary>Works on this queue with up to <paramref name="concurrency"/> handlers at once in this process.</summary>
+    /// <param name="name">The queue.</param>
+    /// <param name="concurrency">1 to 10,000. Default 20. Up to twice as many tickets are prefetched; those are out of the queue's priority order.</param>
+    /// <exception cref="ArgumentException">A name or number that is not allowed.</exception>
+    public WorkerOptions Queue(QueueName name, int concurrency = DefaultConcurrency)
+    {
+        _queues[name.Value] = concurrency is >= 1 and <= MaxConcurrency ? concurrency
+            : throw new ArgumentOutOfRangeException(nameof(concurrency), concurrency, $"The concurrency {concurrency} of queue \"{name}\" is not allowed; use 1 to {MaxConcurrency}.");
+        return this;
+    }
+
+    /// <summary>Runs jobs of <typeparamref name="TJob"/> with this handler, made anew in a DI scope of its own for each attempt.</summary>
+    /// <param name="retry">How failed attempts are tried again. Default <see cref="RetryPolicy.Default"/>.</param>
+    /// <exception cref="InvalidOperationException">The record has no valid <see cref="JobAttribute"/>, or its type has a handler already.</exception>
+    public WorkerOptions Handle<TJob, THandler>(RetryPolicy? retry = null)
+        where THandler : class, IJobHandler<TJob> =>
+        Add<TJob, THandler>(retry, static async (handler, job, context, ct) =>
+        {
+            await handler.HandleAsync(job, context, ct);
+            return JobOutcome.Succeeded;
+        });
+
+    /// <summary>As <see cref="Handle{TJob, THandler}"/>, for handlers that return an outcome.</summary>
+    public WorkerOptions HandleOutcome<TJob, THandler>(RetryPolicy? retry = null)
+        where THandler : class, IJobOutcomeHandler<TJob> =>
+        Add<TJob, THandler>(retry, static (handler, job, context, ct) => handler.HandleAsync(job, context, ct));
+
+    /// <summary>Adds what the configuration says where the code says nothing.</summary>
+    internal WorkerOptions Complete(Settings settings)
+    {
+        if (_grace is null)
+        {
+            ShutdownGrace = settings.Seconds("ShutdownGraceSeconds", ShutdownGrace);
+        }
+
+        foreach (var queue in settings.Children("Queues").Where(q => !_queues.ContainsKey(q.Name)))
+        {
+            Queue(queue.Name, queue.Number("Concurrency", DefaultConcurrency));
+        }
+
+        return this;
+    }
+
+    internal IEnumerable<string> Faults()
+    {
+        if (_queues.Count == 0)
+        {
+            yield return "WorkerOptions: no queue to work on; add w.Queue(\"default\", concurrency: 20) (configuration key Jobs:Worker:Queues:NAME:Concurrency).";
+        }
+
+        if (_handlers.Count == 0)
+        {
+            yield return "WorkerOptions: no handler; add w.Handle<TheJob, TheHandler>().";
+        }
+
+        if (ShutdownGrace < TimeSpan.Zero || ShutdownGrace > TimeSpan.FromHours(1))
+        {
+            yield return $"WorkerOptions: ShutdownGrace {ShutdownGrace} is not allowed; use 0 to 1 hour (default 25 s).";
+        }
+    }
+
+    private WorkerOptions Add<TJob, THandler>(RetryPolicy? retry, Func<THandler, TJob, JobContext, CancellationToken, Task<JobOutcome>> run)
+        where THandler : class
+    {
+        var type = JobType<TJob>.Info.Type;
+        if (!_handlers.TryAdd(type, new HandlerEntry<TJob, THandler>(type, retry ?? RetryPolicy.Default, run)))
+        {
+            throw new InvalidOperationException($"Job type \"{type}\" has a handler already; {typeof(THandler).Name} cannot be a second one.");
+        }
+
+        _services.TryAddScoped<THandler>();
+        return this;
+    }
+}

@@ -1,0 +1,133 @@
+using System.Runtime.InteropServices;
+using Jobs.Coordination;
+using Jobs.Postgres;
+using Jobs.RabbitMq;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Worker;
+
+/// <summary>Starts a consumer and a claimer for each queue, and ends them in the order that loses nothing.</summary>
+internal sealed class WorkerService : IHostedService, IDisposable
+{
+    /// <summary>How long handlers have to return after their token was cancelled, and outcomes to be written.</summary>
+    private static readonly TimeSpan LastGrace = TimeSpan.FromSeconds(5);
+
+    private readonly WorkerOptions _options;
+    private readonly JobStore _store;
+    private readonly TicketPublisher _tickets;
+    private readonly Session _session;
+    private readonly Executor _executor;
+    private readonly Completer _completer;
+    private readonly Running _running;
+    private readonly TimeProvider _time;
+    private readonly ILogger<WorkerService> _log;
+    private readonly BrokerConnection _connection;
+    private readonly List<(string Queue, TicketConsumer Consumer, Claimer Claimer)> _lines = [];
+    private readonly List<Task> _consuming = [];
+    private readonly List<Task> _claiming = [];
+    private readonly List<PosixSignalRegistration> _signals = [];
+    private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _hurry = new();
+    private Task _completing = Task.CompletedTask;
+    private int _signalCount;
+
+    public WorkerService(
+        WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
+        Executor executor, Completer completer, Running running, TimeProvider time, ILogger<WorkerService> log)
+    {
+        (_options, _store, _tickets, _session, _executor, _completer, _running, _time, _log) =
+            (options, store, tickets, session, executor, completer, running, time, log);
+        _connection = new BrokerConnection(jobs.Value, "consume", log);
+        foreach (var (queue, concurrency) in options.Queues)
+        {
+            var consumer = new TicketConsumer(_connection, topology, queue, Claimer.Prefetch(concurrency),
+                (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
+            _lines.Add((queue, consumer, new Claimer(queue, concurrency, consumer, store, executor, running, session, options.Handlers, time, log)));
+        }
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _completing = Task.Run(_completer.RunAsync, CancellationToken.None);
+        foreach (var (_, consumer, claimer) in _lines)
+        {
+            _consuming.Add(Task.Run(() => consumer.RunAsync(_stop.Token), CancellationToken.None));
+            _claiming.Add(Task.Run(() => claimer.RunAsync(_stop.Token), CancellationToken.None));
+        }
+
+        // The host stops at the first signal; at the second one, the grace period ends.
+        foreach (var signal in new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT })
+        {
+            _signals.Add(PosixSignalRegistration.Create(signal, _ =>
+            {
+                if (Interlocked.Increment(ref _signalCount) > 1)
+                {
+                    _hurry.Cancel();
+                }
+            }));
+        }
+
+        _log.WorkerStarted(string.Join(", ", _options.Queues.Select(q => $"{q.Key} x {q.Value}")), _options.Handlers.Count);
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _log.WorkerStopping(_running.Count, _options.ShutdownGrace.TotalSeconds);
+        await _stop.CancelAsync();
+        await Task.WhenAll(_lines.Select(l => l.Consumer.CloseAsync())); // buffered tickets go back to the broker
+        await Task.WhenAll(_claiming);
+        await Task.WhenAll(_consuming);
+
+        using var hurry = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _hurry.Token);
+        if (!await IdleAsync(_options.ShutdownGrace, hurry.Token))
+        {
+            await _executor.GiveUpAsync();
+            await IdleAsync(LastGrace, CancellationToken.None);
+        }
+
+        using var deadline = new CancellationTokenSource(LastGrace, _time);
+        await _completer.FinishAsync(_completing, deadline.Token);
+        await HandBackAsync(deadline.Token);
+        await _connection.DisposeAsync();
+    }
+
+    public void Dispose()
+    {
+        _signals.ForEach(s => s.Dispose());
+        _lines.ForEach(l => l.Claimer.Dispose());
+        _stop.Dispose();
+        _hurry.Dispose();
+    }
+
+    private async Task HandBackAsync(CancellationToken ct)
+    {
+        try
+        {
+            var handedBack = await _store.HandBackIfRunningAsync(_session.Current.Id, ct);
+            await _tickets.SendAsync(handedBack, ct);
+            _log.WorkerStopped(handedBack.Count);
+        }
+        catch (Exception e)
+        {
+            _log.NotHandedBack(e.Message);
+        }
+    }
+
+    private async Task<bool> IdleAsync(TimeSpan limit, CancellationToken hurry)
+    {
+        using var deadline = new CancellationTokenSource(limit, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, hurry);
+        foreach (var (_, _, claimer) in _lines)
+        {
+            if (!await claimer.WaitIdleAsync(either.Token))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}
