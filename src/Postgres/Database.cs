@@ -25,6 +25,7 @@ internal sealed class Database : IAsyncDisposable, IDisposable
             settings.AutoPrepareMinUsages = 2;
         }
 
+        settings.NoResetOnClose = true; // a reset would undo what the initializer below sets; nothing here changes a connection's state
         if (settings.KeepAlive == 0)
         {
             settings.TcpKeepAlive = true;
@@ -39,7 +40,8 @@ internal sealed class Database : IAsyncDisposable, IDisposable
         Source = builder.Build();
     }
 
-    private const string ByIndex = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+    private const string ByIndex =
+        "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set random_page_cost = 1.1; set plan_cache_mode = force_generic_plan";
 
     public NpgsqlDataSource Source { get; }
 

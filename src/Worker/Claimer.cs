@@ -133,6 +133,7 @@ internal sealed class Claimer(
 
     private async Task ClaimAsync(CancellationToken stop)
     {
+        _tickets.Sort(static (a, b) => a.Id.Value.CompareTo(b.Id.Value)); // the same order for everyone: no deadlocks
         var ids = _tickets.ConvertAll(t => t.Id.Value).ToArray();
         var dispatches = _tickets.ConvertAll(t => t.Dispatch).ToArray();
         Lease? doubtful = null;
