@@ -5,8 +5,13 @@ using RabbitMQ.Client.Events;
 
 namespace Jobs.RabbitMq;
 
-/// <summary>X1: one delivery in a worker's buffer. <paramref name="Garbage"/> is set when it is not a ticket.</summary>
-internal readonly record struct Delivery(ulong Tag, int Channel, JobId Id, int Dispatch, Garbage? Garbage);
+/// <summary>
+/// X1: one delivery in a worker's buffer: a ticket (its dispatch is over 0), <paramref name="Garbage"/>, or else a marker, which is only there to be acknowledged in its turn.
+/// </summary>
+internal readonly record struct Delivery(ulong Tag, int Channel, JobId Id, int Dispatch, Garbage? Garbage)
+{
+    public bool IsTicket => Dispatch > 0;
+}
 
 /// <summary>A message that is not a ticket, copied out of the client's buffer, and why.</summary>
 internal sealed record Garbage(byte[] Body, BasicProperties Properties, string Reason);
@@ -16,7 +21,7 @@ internal sealed record Garbage(byte[] Body, BasicProperties Properties, string R
 /// deliveries with it: the broker delivers them again.
 /// </summary>
 internal sealed class TicketConsumer(
-    BrokerConnection connection, Topology topology, string queue, ushort prefetch, Func<double, CancellationToken, Task> onMarker, TimeProvider time, ILogger log)
+    BrokerConnection connection, Topology topology, string queue, int prefetch, Func<double, CancellationToken, Task> onMarker, TimeProvider time, ILogger log)
     : IAsyncBasicConsumer
 {
 #pragma warning disable RS0030 // bounded by the prefetch
@@ -25,6 +30,7 @@ internal sealed class TicketConsumer(
     private TaskCompletionSource<string> _broken = new();
     private IChannel? _channel;
     private string _tag = "";
+    private int _prefetch = prefetch;
     private volatile int _generation;
 
     IChannel? IAsyncBasicConsumer.Channel => _channel;
@@ -74,6 +80,26 @@ internal sealed class TicketConsumer(
         catch (Exception e)
         {
             log.Ignored($"Closing the channel of {queue}", e.Message);
+        }
+    }
+
+    /// <summary>Changes how many tickets the broker may push ahead. A prefetch is fixed for a consumer's life, so a new one takes its place on the same channel.</summary>
+    public async Task ResizeAsync(int prefetch, CancellationToken ct)
+    {
+        if (_channel is not { IsOpen: true } channel)
+        {
+            return;
+        }
+
+        try
+        {
+            _prefetch = prefetch;
+            await channel.BasicCancelAsync(_tag, noWait: false, ct);
+            await ConsumeAsync(channel, ct);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            Break($"changing the prefetch: {e.Message}");
         }
     }
 
@@ -145,8 +171,9 @@ internal sealed class TicketConsumer(
 
         if (TicketBody.TryReadMarker(body.Span, out var seconds))
         {
-            // Not through the buffer: a marker says what has been delivered, and it must not wait behind tickets that wait for a slot.
-            _ = MarkerAsync(deliveryTag, seconds, cancellationToken);
+            // Answered now: a marker says what has been delivered, and that must not wait behind tickets that wait for a slot.
+            _ = AnswerAsync(seconds, cancellationToken);
+            _buffer.Writer.TryWrite(new Delivery(deliveryTag, generation, default, 0, null));
             return;
         }
 
@@ -181,24 +208,25 @@ internal sealed class TicketConsumer(
         _broken = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var channel = await open.CreateChannelAsync(cancellationToken: ct);
         _channel = channel;
-        await channel.BasicQosAsync(0, prefetch, global: false, ct);
+        await ConsumeAsync(channel, ct);
+    }
+
+    private async Task ConsumeAsync(IChannel channel, CancellationToken ct)
+    {
+        await channel.BasicQosAsync(0, (ushort)_prefetch, global: false, ct);
         _tag = await channel.BasicConsumeAsync(topology.NameOf(queue), autoAck: false, consumerTag: $"{topology.NameOf(queue)} {Guid.NewGuid():N}",
             noLocal: false, exclusive: false, arguments: null, this, ct);
     }
 
-    private async Task MarkerAsync(ulong tag, double seconds, CancellationToken ct)
+    private async Task AnswerAsync(double seconds, CancellationToken ct)
     {
         try
         {
             await onMarker(seconds, ct);
-            if (_channel is { } channel)
-            {
-                await channel.BasicAckAsync(tag, multiple: false, ct);
-            }
         }
         catch (Exception e)
         {
-            log.Ignored("Answering a marker", e.Message); // it is delivered again when the channel closes, or sent again
+            log.Ignored("Answering a marker", e.Message); // another one is sent
         }
     }
 

@@ -24,8 +24,10 @@ internal sealed class Claimer(
     private Lease? _lease; // of what is in _claimed
     private int _idle;     // slots taken back while stopping
 
-    /// <summary>How many tickets the broker may push ahead: one set of slots is claimed while the next is on its way.</summary>
-    public static ushort Prefetch(int concurrency) => (ushort)Math.Min(2 * concurrency, 2000);
+    private long _total;
+
+    /// <summary>Jobs claimed since the start; the pace by which the prefetch is chosen.</summary>
+    public long Total => Interlocked.Read(ref _total);
 
     /// <summary>Ends when nothing runs any more (true) or at <paramref name="giveUp"/> (false). Only after <see cref="RunAsync"/> has ended.</summary>
     public async Task<bool> WaitIdleAsync(CancellationToken giveUp)
@@ -70,6 +72,9 @@ internal sealed class Claimer(
 
                     await TakeAsync(slots, stop);
                     slots -= Start(stop);
+
+                    // Get in line behind the handlers just started: those that are quick have given their slots back by then, and the next batch is a full one.
+                    await Task.Yield();
                 }
                 finally
                 {
@@ -105,7 +110,7 @@ internal sealed class Claimer(
             {
                 _garbage.Add(garbage);
             }
-            else
+            else if (delivery.IsTicket)
             {
                 _tickets.Add(delivery);
             }
@@ -220,6 +225,7 @@ internal sealed class Claimer(
             executor.Start(new Attempt(job, queue, _lease!, handlers[job.Type]), _slots);
         }
 
+        Interlocked.Add(ref _total, _claimed.Count);
         return _claimed.Count;
     }
 }

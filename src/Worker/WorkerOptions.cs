@@ -39,7 +39,7 @@ public sealed class WorkerOptions
 
     /// <summary>Works on this queue with up to <paramref name="concurrency"/> handlers at once in this process.</summary>
     /// <param name="name">The queue.</param>
-    /// <param name="concurrency">1 to 10,000. Default 20. Up to twice as many tickets are prefetched; those are out of the queue's priority order.</param>
+    /// <param name="concurrency">1 to 10,000. Default 20. Twice as many tickets are prefetched, and of very short jobs what 50 ms take (at most 1,000); those are out of the priority order.</param>
     /// <exception cref="ArgumentException">A name or number that is not allowed.</exception>
     public WorkerOptions Queue(QueueName name, int concurrency = DefaultConcurrency)
     {

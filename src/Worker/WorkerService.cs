@@ -24,7 +24,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<WorkerService> _log;
     private readonly BrokerConnection _connection;
-    private readonly List<(string Queue, TicketConsumer Consumer, Claimer Claimer)> _lines = [];
+    private readonly List<Line> _lines = [];
     private readonly List<Task> _consuming = [];
     private readonly List<Task> _claiming = [];
     private readonly List<PosixSignalRegistration> _signals = [];
@@ -42,20 +42,22 @@ internal sealed class WorkerService : IHostedService, IDisposable
         _connection = new BrokerConnection(jobs.Value, "consume", log);
         foreach (var (queue, concurrency) in options.Queues)
         {
-            var consumer = new TicketConsumer(_connection, topology, queue, Claimer.Prefetch(concurrency),
-                (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
-            _lines.Add((queue, consumer, new Claimer(queue, concurrency, consumer, store, executor, running, session, options.Handlers, time, log)));
+            var prefetch = new Prefetch(concurrency);
+            var consumer = new TicketConsumer(_connection, topology, queue, prefetch.Current, (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
+            _lines.Add(new Line(consumer, prefetch, new Claimer(queue, concurrency, consumer, store, executor, running, session, options.Handlers, time, log)));
         }
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _completing = Task.Run(_completer.RunAsync, CancellationToken.None);
-        foreach (var (_, consumer, claimer) in _lines)
+        foreach (var line in _lines)
         {
-            _consuming.Add(Task.Run(() => consumer.RunAsync(_stop.Token), CancellationToken.None));
-            _claiming.Add(Task.Run(() => claimer.RunAsync(_stop.Token), CancellationToken.None));
+            _consuming.Add(Task.Run(() => line.Consumer.RunAsync(_stop.Token), CancellationToken.None));
+            _claiming.Add(Task.Run(() => line.Claimer.RunAsync(_stop.Token), CancellationToken.None));
         }
+
+        _consuming.Add(Task.Run(PaceAsync, CancellationToken.None));
 
         // The host stops at the first signal; at the second one, the grace period ends.
         foreach (var signal in new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT })
@@ -102,6 +104,27 @@ internal sealed class WorkerService : IHostedService, IDisposable
         _hurry.Dispose();
     }
 
+    /// <summary>Fits each queue's prefetch to the pace of its jobs.</summary>
+    private async Task PaceAsync()
+    {
+        var looked = _time.GetTimestamp();
+        while (true)
+        {
+            await Task.Delay(Prefetch.Interval, _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+
+            var elapsed = _time.GetElapsedTime(looked);
+            looked = _time.GetTimestamp();
+            foreach (var line in _lines.Where(l => l.Prefetch.Adjust(l.Claimer.Total, elapsed)))
+            {
+                await line.Consumer.ResizeAsync(line.Prefetch.Current, _stop.Token);
+            }
+        }
+    }
+
     private async Task HandBackAsync(CancellationToken ct)
     {
         try
@@ -120,9 +143,9 @@ internal sealed class WorkerService : IHostedService, IDisposable
     {
         using var deadline = new CancellationTokenSource(limit, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, hurry);
-        foreach (var (_, _, claimer) in _lines)
+        foreach (var line in _lines)
         {
-            if (!await claimer.WaitIdleAsync(either.Token))
+            if (!await line.Claimer.WaitIdleAsync(either.Token))
             {
                 return false;
             }
@@ -130,4 +153,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
 
         return true;
     }
+
+    /// <summary>All there is for one queue.</summary>
+    private sealed record Line(TicketConsumer Consumer, Prefetch Prefetch, Claimer Claimer);
 }

@@ -1,0 +1,68 @@
+using System.CommandLine;
+using System.Text.Json;
+using Jobs.Postgres;
+using Microsoft.Extensions.DependencyInjection;
+using Spectre.Console;
+
+namespace Jobs.Cli.Commands;
+
+/// <summary>`jobs get ID`: all that is known about one job, live or ended.</summary>
+internal static class GetCommand
+{
+    private const int LabelWidth = 11;
+
+    private static readonly JsonSerializerOptions Readable = new(Output.Json) { WriteIndented = true };
+
+    public static Command Create(Target target)
+    {
+        var id = Values.Argument<JobId>("ID", "the job's id", text => JobId.Parse(text));
+        var command = new Command("get", "Show one job, live or ended") { id };
+        command.SetAction((parsed, ct) => RunAsync(target, parsed, parsed.GetValue(id), ct));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(Target target, ParseResult parsed, JobId id, CancellationToken ct)
+    {
+        await using var platform = target.Open(parsed);
+        var job = await platform.GetRequiredService<IJobClient>().GetAsync(id, ct)
+            ?? throw new JobsException($"There is no job {id} in schema \"{target.Schema(parsed)}\": it never was, or it ended longer ago than history is kept. `jobs list` shows those there are.");
+        var now = platform.GetRequiredService<TimeProvider>().GetUtcNow();
+        target.Output(parsed).Write(JobView.AsJson(job), screen => Show(screen, job, now));
+        return ExitCode.Done;
+    }
+
+    private static void Show(IAnsiConsole screen, JobInfo job, DateTimeOffset now)
+    {
+        void Line(string label, string? value, Style? style = null)
+        {
+            if (value is not null)
+            {
+                screen.Write(new Text(label.PadRight(LabelWidth), Styles.Faint));
+                screen.Write(new Text(Plain.Lines(value).ReplaceLineEndings("\n" + new string(' ', LabelWidth)), style));
+                screen.WriteLine();
+            }
+        }
+
+        string? When(DateTimeOffset? time) => time is { } t ? $"{Plain.Time(t)}  {Plain.Relative(t, now)}" : null;
+
+        Line("id", job.Id.ToString());
+        Line("type", job.Type);
+        Line("queue", $"{job.Queue}, priority {job.Priority}");
+        Line("state", Words.Of(job.State), Styles.Of(job.State));
+        Line("enqueued", When(job.EnqueuedAt));
+        Line("due", When(job.DueAt));
+        Line("started", When(job.StartedAt));
+        Line("ended", When(job.EndedAt));
+        Line("ran", job.EndedAt - job.StartedAt is { } ran ? Plain.Duration(ran) : null);
+        Line("attempts", job.Attempt == 0 ? "none yet" : $"{job.Attempt} started, {job.Failures} failed" + (job.Crashes > 0 ? $", {job.Crashes} lost with their worker" : ""));
+        Line("session", job.Session is { } session ? $"{session}  ({Plain.Short(session)} in `jobs workers`)" : null);
+        Line("arguments", JsonSerializer.Serialize(JobView.Embedded(job.Arguments), Readable));
+        Line("result", job.Result is { } result ? JsonSerializer.Serialize(JobView.Embedded(result), Readable) : null);
+        foreach (var error in job.Errors)
+        {
+            Line($"error {error.Attempt}", $"{error.Type}: {error.Message}", Styles.Bad);
+            Line("", When(error.At), Styles.Faint);
+            Line("", error.Stack, Styles.Faint);
+        }
+    }
+}

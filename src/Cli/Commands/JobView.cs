@@ -1,0 +1,35 @@
+using System.Text.Json;
+using Jobs.Postgres;
+
+namespace Jobs.Cli.Commands;
+
+/// <summary>A job as JSON: arguments and result are embedded, not quoted.</summary>
+internal static class JobView
+{
+    public static object AsJson(JobInfo job) => new
+    {
+        id = job.Id.Value,
+        type = job.Type,
+        queue = job.Queue,
+        priority = job.Priority,
+        state = Words.Of(job.State),
+        attempt = job.Attempt,
+        failures = job.Failures,
+        crashes = job.Crashes,
+        session = job.Session,
+        enqueuedAt = job.EnqueuedAt,
+        dueAt = job.DueAt,
+        startedAt = job.StartedAt,
+        endedAt = job.EndedAt,
+        runSeconds = (job.EndedAt - job.StartedAt)?.TotalSeconds,
+        arguments = Embedded(job.Arguments),
+        result = job.Result is { } result ? Embedded(result) : (JsonElement?)null,
+        errors = job.Errors,
+    };
+
+    public static JsonElement Embedded(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.Clone();
+    }
+}

@@ -1,0 +1,105 @@
+using System.CommandLine;
+using Jobs.Postgres;
+using Microsoft.Extensions.DependencyInjection;
+using Spectre.Console;
+
+namespace Jobs.Cli.Commands;
+
+/// <summary>`jobs list`: live and ended jobs, newest first, in pages by key.</summary>
+internal static class ListCommand
+{
+    private const int DefaultLimit = 20;
+
+    public static Command Create(Target target)
+    {
+        var queue = Values.Option<QueueName?>("--queue", "NAME", "only of this queue", text => new QueueName(text));
+        var state = Values.Option<JobState?>("--state", "STATE", "only in this state: " + string.Join(", ", Enum.GetValues<JobState>().Select(Words.Of)), text => Values.State(text));
+        var type = Values.Option<string?>("--type", "TYPE", "only of this type", text => NameRule.Check(text, "job type"));
+        var limit = Values.Option<int?>("--limit", "N", $"jobs a page, 1 to 1000 [default: {DefaultLimit}]", Limit);
+        var below = Values.Option<JobId?>("--below", "ID", "the next page: jobs older than this one", text => JobId.Parse(text));
+        var command = new Command("list", "List jobs, live and ended, newest first") { queue, state, type, limit, below };
+        command.SetAction((parsed, ct) => RunAsync(target, parsed, new JobFilter
+        {
+            Queue = parsed.GetValue(queue),
+            State = parsed.GetValue(state),
+            Type = parsed.GetValue(type),
+            Limit = parsed.GetValue(limit) ?? DefaultLimit,
+            Below = parsed.GetValue(below),
+        }, ct));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(Target target, ParseResult parsed, JobFilter filter, CancellationToken ct)
+    {
+        await using var platform = target.Open(parsed);
+        var jobs = await platform.GetRequiredService<IJobOperator>().ListAsync(filter, ct);
+        var now = platform.GetRequiredService<TimeProvider>().GetUtcNow();
+        var output = target.Output(parsed);
+        output.Write(jobs.Select(JobView.AsJson), screen => Show(screen, jobs, now));
+        if (jobs.Count == 0 && !output.IsJson)
+        {
+            output.Screen.WriteLine(Nothing(filter, target.Schema(parsed)));
+        }
+        else if (jobs.Count == filter.Limit)
+        {
+            Output.Remark($"next page: {NextPage(filter, jobs[^1].Id)}{target.SchemaArgument(parsed)}");
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static void Show(IAnsiConsole screen, IReadOnlyList<JobInfo> jobs, DateTimeOffset now)
+    {
+        if (jobs.Count == 0)
+        {
+            return;
+        }
+
+        var sheet = new Sheet().Add("id").Add("state").Add("type").Add("queue", weight: 3).Add("prio", right: true, weight: 1).Add("attempt", right: true, weight: 2)
+            .Add("enqueued", right: true, weight: 4).Add("", weight: 5);
+        foreach (var job in jobs)
+        {
+            sheet.Row(job.Id.ToString(), new Cell(Words.Of(job.State), Styles.Of(job.State)), job.Type, job.Queue, job.Priority.ToString(), Cell.Of(job.Attempt),
+                Plain.Relative(job.EnqueuedAt, now), Remark(job, now));
+        }
+
+        sheet.WriteTo(screen);
+    }
+
+    /// <summary>What one would ask next about a job in its state.</summary>
+    private static Cell Remark(JobInfo job, DateTimeOffset now)
+    {
+        var error = job.Errors.Count > 0 ? Plain.Line(job.Errors[^1].Message) : null;
+        return job switch
+        {
+            { State: JobState.Running, StartedAt: { } start } => $"for {Plain.Duration(now - start)}",
+            { State: JobState.Scheduled or JobState.Pending, DueAt: { } due } => $"due {Plain.Relative(due, now)}{(error is null ? "" : $" after: {Cut(error)}")}",
+            { State: JobState.Succeeded, StartedAt: { } start, EndedAt: { } end } => new Cell($"ran {Plain.Duration(end - start)}", Styles.Faint),
+            _ => new Cell(Cut(error ?? ""), Styles.Faint),
+        };
+    }
+
+    private static int? Limit(string text) => Values.WholeNumber(text) is >= 1 and <= 1000 and var limit ? limit
+        : throw new FormatException($"The limit {text} is not allowed; use 1 to 1000, and --below for the next page.");
+
+    private static string Cut(string text) => text.Length <= 60 ? text : text[..59] + "…";
+
+    private static string Nothing(JobFilter filter, string schema)
+    {
+        var wanted = string.Concat(
+            filter.State is { } state ? $" in state {Words.Of(state)}" : "",
+            filter.Queue is { } queue ? $" in queue {queue}" : "",
+            filter.Type is { } type ? $" of type {type}" : "");
+        return filter.Below is { } below ? $"No more jobs{wanted} below {below}."
+            : wanted.Length > 0 ? $"No jobs{wanted}. `jobs queues` shows what there is."
+            : $"Schema \"{schema}\" has no jobs yet. Enqueue one: jobs enqueue mail.welcome '{{\"to\":\"a@example.org\"}}'";
+    }
+
+    private static string NextPage(JobFilter filter, JobId last) => string.Concat(
+        "jobs list",
+        filter.Queue is { } queue ? $" --queue {queue}" : "",
+        filter.State is { } state ? $" --state {Words.Of(state)}" : "",
+        filter.Type is { } type ? $" --type {type}" : "",
+        filter.Limit != DefaultLimit ? $" --limit {filter.Limit}" : "",
+        $" --below {last}");
+}

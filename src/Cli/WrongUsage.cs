@@ -1,0 +1,61 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace Jobs.Cli;
+
+/// <summary>Says in one line why a command line was not understood, with the near miss where there is one.</summary>
+internal static class WrongUsage
+{
+    public static string Describe(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        var path = string.Join(' ', Ancestors(parsed.CommandResult).Reverse().Select(c => c.Name));
+        var said = parsed.UnmatchedTokens.Count > 0 ? Unknown(parsed.UnmatchedTokens[0], command, parsed.RootCommandResult.Command)
+            : Missing(parsed) ?? parsed.Errors[0].Message;
+        return $"{(said[^1] is '.' or '?' ? said : said + ".")} See {path} --help.";
+    }
+
+    private static IEnumerable<Command> Ancestors(SymbolResult? result)
+    {
+        for (; result is CommandResult command; result = result.Parent)
+        {
+            yield return command.Command;
+        }
+    }
+
+    private static string? Missing(ParseResult parsed)
+    {
+        var missing = parsed.CommandResult.Command.Arguments
+            .Where(a => a.Arity.MinimumNumberOfValues > 0 && parsed.GetResult(a) is null or { Tokens.Count: 0 }).Select(a => a.Name).ToList();
+        return missing.Count > 0 ? $"{parsed.CommandResult.Command.Name} needs {string.Join(" and ", missing)}" : null;
+    }
+
+    private static string Unknown(string token, Command command, Command root)
+    {
+        var names = token.StartsWith('-')
+            ? command.Options.Concat(root.Options.Where(o => o.Recursive)).Select(o => o.Name)
+            : command.Subcommands.Select(c => c.Name);
+        var near = names.Select(name => (Name: name, Distance: Distance(token, name))).Where(n => n.Distance <= 2).OrderBy(n => n.Distance).FirstOrDefault().Name;
+        var what = token.StartsWith('-') ? "option" : command.Subcommands.Count > 0 ? "command" : "argument";
+        var hint = near is not null ? $"; did you mean {near}?" : what == "argument" ? "; put JSON and other values with spaces in quotes" : "";
+        return $"Unknown {what} \"{token}\"{hint}";
+    }
+
+    /// <summary>How many letters must change to make one word the other.</summary>
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var corner = row[0]++;
+            for (var j = 1; j <= b.Length; j++)
+            {
+                var change = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
+                corner = row[j];
+                row[j] = Math.Min(change, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+
+        return row[^1];
+    }
+}
