@@ -57,7 +57,7 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
         var writers = Volatile.Read(ref _writers);
         if (writers < MaxWriters && Interlocked.CompareExchange(ref _writers, writers + 1, writers) == writers)
         {
-            _ = Task.Run(WriteWaitingAsync);
+            _ = WriteWaitingAsync(); // starts on the caller's thread: a lone enqueue does not wait for another
         }
     }
 
