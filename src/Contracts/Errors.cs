@@ -3,9 +3,9 @@ namespace Jobs;
 /// <summary>What went wrong in the platform, as opposed to a value that broke a rule (those are <see cref="ArgumentException"/>s).</summary>
 public class JobsException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>The arguments, as JSON, are larger than allowed. Store the bulk elsewhere and pass a reference.</summary>
-public sealed class JobTooLargeException(string type, long bytes, int limit)
-    : JobsException($"The JSON of a \"{type}\" job has {bytes:N0} bytes; the limit is {limit:N0}. Store the bulk elsewhere and pass a reference, "
+/// <summary>The arguments or the result of a job are, as JSON, larger than allowed. Store the bulk elsewhere and pass a reference.</summary>
+public sealed class JobTooLargeException(string what, long bytes, int limit)
+    : JobsException($"The JSON of {what} has {bytes:N0} bytes; the limit is {limit:N0}. Store the bulk elsewhere and pass a reference, "
         + "or raise JobsOptions.MaxArgumentBytes (at most 1,048,576).")
 {
     /// <summary>Its size.</summary>

@@ -31,7 +31,9 @@ internal static class Platform
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
         services.TryAddSingleton(p => new Topology(p.GetRequiredService<IOptions<JobsOptions>>().Value));
+        services.TryAddSingleton(p => new BrokerConnection(p.GetRequiredService<IOptions<JobsOptions>>().Value, "publish", p.GetRequiredService<ILogger<BrokerConnection>>()));
         services.TryAddSingleton<TicketPublisher>();
+        services.TryAddSingleton<Markers>();
         services.TryAddSingleton<Session>();
         services.AddHostedService(p => p.GetRequiredService<Session>());
         services.AddHostedService<BrokerCheck>();
@@ -79,13 +81,13 @@ internal static class Platform
     }
 
     /// <summary>A broker that is too old, or that refuses the user, stops the start; one that is away does not: the rows are the truth.</summary>
-    private sealed class BrokerCheck(TicketPublisher publisher, ILogger<TicketPublisher> log) : IHostedService
+    private sealed class BrokerCheck(BrokerConnection connection, ILogger<BrokerConnection> log) : IHostedService
     {
         public async Task StartAsync(CancellationToken cancellationToken)
         {
             try
             {
-                await publisher.CheckAsync(cancellationToken);
+                await connection.GetAsync(cancellationToken);
             }
             catch (Exception e) when (e is not JobsException && !cancellationToken.IsCancellationRequested && !IsRefusal(e))
             {

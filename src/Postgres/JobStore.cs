@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -24,7 +25,7 @@ internal sealed class JobStore(Database database)
         }
 
         await using var connection = await database.Source.OpenConnectionAsync(ct);
-        await using var transaction = await connection.BeginTransactionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, ct);
         var states = await InsertAnyAsync(jobs, connection, transaction, pending: false, ct);
         if (again && states.Count > 0)
         {

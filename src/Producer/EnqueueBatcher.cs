@@ -12,6 +12,11 @@ namespace Jobs.Producer;
 internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, TimeProvider time, ILogger<EnqueueBatcher> log)
 {
     private const int MaxBatch = 500;
+    private const int MaxBulk = 1000;
+
+    /// <summary>Arguments a statement: what bounds the memory when they are large.</summary>
+    private const int MaxBytes = 4 * 1024 * 1024;
+
     private static readonly TimeSpan GiveUpAfter = TimeSpan.FromSeconds(10);
 
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(10_000) { SingleReader = false });
@@ -31,17 +36,33 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
     }
 
     /// <summary>Bulk: the next statement is prepared while one is being committed.</summary>
-    public async Task<long> EnqueueManyAsync(IAsyncEnumerable<NewJob[]> batches, Func<bool> named, CancellationToken ct)
+    public async Task<long> EnqueueManyAsync(IAsyncEnumerable<NewJob> rows, Func<bool> named, CancellationToken ct)
     {
         long total = 0;
         var writing = Task.CompletedTask;
         try
         {
-            await foreach (var batch in batches.WithCancellation(ct))
+            var batch = new List<NewJob>(MaxBulk);
+            long bytes = 0;
+            await foreach (var row in rows.WithCancellation(ct))
+            {
+                batch.Add(row);
+                bytes += row.Arguments.Length;
+                if (batch.Count == MaxBulk || bytes >= MaxBytes)
+                {
+                    await NextAsync();
+                }
+            }
+
+            await NextAsync();
+
+            async Task NextAsync()
             {
                 await writing;
-                writing = WriteAsync(batch, named(), ct);
-                total += batch.Length;
+                ct.ThrowIfCancellationRequested();
+                writing = batch.Count == 0 ? Task.CompletedTask : WriteAsync(batch, named(), ct);
+                total += batch.Count;
+                (batch, bytes) = (new List<NewJob>(MaxBulk), 0);
             }
         }
         finally
@@ -66,9 +87,11 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
         var batch = new List<Waiting>();
         while (true)
         {
-            while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out var next))
+            long bytes = 0;
+            while (batch.Count < MaxBatch && bytes < MaxBytes && _waiting.Reader.TryRead(out var next))
             {
                 batch.Add(next);
+                bytes += next.Row.Arguments.Length;
             }
 
             if (batch.Count == 0)

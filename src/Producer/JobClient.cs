@@ -12,7 +12,6 @@ namespace Jobs.Producer;
 /// <summary>The first station of a job's way: checks what the caller gave, writes the row, hands the ticket over.</summary>
 internal sealed class JobClient(EnqueueBatcher batcher, JobStore store, QueryStore query, TicketPublisher tickets, IOptions<JobsOptions> options) : IJobClient, IJobOperator
 {
-    private const int BatchSize = 1000;
     private const int MaxPage = 1000;
     private static readonly EnqueueOptions Defaults = new();
 
@@ -55,14 +54,14 @@ internal sealed class JobClient(EnqueueBatcher batcher, JobStore store, QuerySto
     {
         ArgumentNullException.ThrowIfNull(jobs);
         var rows = new RowMaker<TJob>(this, each);
-        return batcher.EnqueueManyAsync(jobs.Select(rows.Make).Chunk(BatchSize).ToAsyncEnumerable(), rows.Named, ct);
+        return batcher.EnqueueManyAsync(jobs.Select(rows.Make).ToAsyncEnumerable(), rows.Named, ct);
     }
 
     public Task<long> EnqueueManyAsync<TJob>(IAsyncEnumerable<TJob> jobs, Func<TJob, EnqueueOptions?>? each = null, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(jobs);
         var rows = new RowMaker<TJob>(this, each);
-        return batcher.EnqueueManyAsync(jobs.Select(rows.Make).Chunk(BatchSize), rows.Named, ct);
+        return batcher.EnqueueManyAsync(jobs.Select(rows.Make), rows.Named, ct);
     }
 
     public async Task<int> DispatchAsync(IEnumerable<JobId> ids, CancellationToken ct = default)
@@ -102,7 +101,7 @@ internal sealed class JobClient(EnqueueBatcher batcher, JobStore store, QuerySto
     {
         if (arguments.Length > _options.MaxArgumentBytes)
         {
-            throw new JobTooLargeException(type, arguments.Length, _options.MaxArgumentBytes);
+            throw new JobTooLargeException($"the arguments of a \"{type}\" job", arguments.Length, _options.MaxArgumentBytes);
         }
 
         if (options.Delay is { } delay)

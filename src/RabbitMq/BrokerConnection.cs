@@ -8,7 +8,7 @@ namespace Jobs.RabbitMq;
 /// One AMQP connection, opened when first needed and again when it broke. The client's own recovery is off: what a broken channel had in flight is unknown,
 /// and only its user knows what to do about that.
 /// </summary>
-internal sealed class BrokerConnection(JobsOptions options, string purpose, ILogger log) : IAsyncDisposable
+internal sealed class BrokerConnection(JobsOptions options, string purpose, ILogger log) : IAsyncDisposable, IDisposable
 {
     /// <summary>The first version with 32 strict priorities on quorum queues.</summary>
     private static readonly Version Oldest = new(4, 3);
@@ -68,6 +68,8 @@ internal sealed class BrokerConnection(JobsOptions options, string purpose, ILog
             _gate.Release();
         }
     }
+
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     public async ValueTask DisposeAsync()
     {

@@ -17,8 +17,8 @@ internal static partial class LogMessages
     [LoggerMessage(1103, LogLevel.Warning, "{Count} tickets were not published: the broker does not take them. Their jobs are safe in Postgres and are dispatched once it does")]
     public static partial void TicketsDropped(this ILogger log, long count);
 
-    [LoggerMessage(1104, LogLevel.Warning, "Queue {Queue} was missing; it has been declared again and {Count} tickets are published again")]
-    public static partial void QueueMissing(this ILogger log, string queue, int count);
+    [LoggerMessage(1104, LogLevel.Error, "Tickets for queue {Queue} cannot be published until the next connection: {Error}")]
+    public static partial void QueueRefused(this ILogger log, string queue, string error);
 
     [LoggerMessage(1105, LogLevel.Warning, "Consuming {Queue} stopped ({Reason}); starting again")]
     public static partial void ConsumerBroken(this ILogger log, string queue, string reason);

@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using DeliveryModes = RabbitMQ.Client.DeliveryModes;
@@ -26,21 +25,18 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         Channel.CreateBounded<IReadOnlyList<Ticket>>(new BoundedChannelOptions(256) { SingleReader = true });
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, CachedString> _routes = [];
+    private readonly Dictionary<string, CachedString?> _routes = [];   // null: a queue that cannot be declared
     private readonly List<Ticket> _again = [];              // unconfirmed, refused or returned: to be published once more; guarded by _gate
     private readonly Dictionary<JobId, int> _returns = [];  // guarded by _gate
     private readonly byte[] _body = new byte[TicketBody.MaxLength];
     private readonly BasicProperties _properties = new() { AppId = "jobs", DeliveryMode = DeliveryModes.Persistent, ContentType = "text/plain" };
     private Task? _loop;
-    private Link? _link;
+    private PublishLink? _link;
     private volatile bool _healthy = true;
     private long _dropped;
 
-    public TicketPublisher(IOptions<JobsOptions> options, Topology topology, TimeProvider time, ILogger<TicketPublisher> log)
-    {
-        (_topology, _time, _log) = (topology, time, log);
-        _connection = new BrokerConnection(options.Value, "publish", log);
-    }
+    public TicketPublisher(BrokerConnection connection, Topology topology, TimeProvider time, ILogger<TicketPublisher> log) =>
+        (_connection, _topology, _time, _log) = (connection, topology, time, log);
 
     /// <summary>
     /// Hands tickets over. Waits for room while the broker takes tickets, never while it does not.
@@ -74,36 +70,6 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Publishes one marker behind all tickets of its queue and waits for the confirm. False: the broker did not take it.</summary>
-    public async Task<bool> SendMarkerAsync(string queue, double seconds, CancellationToken ct)
-    {
-        try
-        {
-            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
-            deadline.CancelAfter(ConfirmDeadline);
-            var connection = await _connection.GetAsync(deadline.Token);
-            await _topology.DeclareAsync(connection, queue, deadline.Token);
-            await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), deadline.Token);
-            var properties = new BasicProperties
-            {
-                AppId = "jobs", Type = "marker", DeliveryMode = DeliveryModes.Persistent, ContentType = "text/plain", Priority = JobPriority.Lowest.Value,
-            };
-            await channel.BasicPublishAsync("", _topology.NameOf(queue), mandatory: true, properties, TicketBody.Marker(seconds), deadline.Token);
-            return true;
-        }
-        catch (Exception e) when (!ct.IsCancellationRequested)
-        {
-            _log.Ignored($"Sending a marker to {queue}", e.Message);
-            return false;
-        }
-    }
-
-    /// <summary>How many messages wait in the queue; null when it is missing. Throws when the broker cannot be reached.</summary>
-    public async Task<uint?> DepthAsync(string queue, CancellationToken ct) => await _topology.DepthAsync(await _connection.GetAsync(ct), queue, ct);
-
-    /// <summary>Opens the connection, so that a wrong address or an old broker is found at start.</summary>
-    public async Task CheckAsync(CancellationToken ct) => await _connection.GetAsync(ct);
-
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     /// <summary>Publishes what is left, for at most five seconds.</summary>
@@ -120,7 +86,6 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
             await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        await _connection.DisposeAsync();
         _stop.Dispose();
     }
 
@@ -156,10 +121,10 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         using var watchdog = _time.CreateTimer(_ => WatchConfirms(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
         for (var failures = 0; !_stop.IsCancellationRequested;)
         {
+            PublishLink? link = null;
             try
             {
-                var link = await OpenAsync();
-                failures = 0;
+                link = await OpenAsync();
                 await PublishAsync(link);
                 await CloseAsync(link);
                 return;
@@ -168,12 +133,21 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
             {
                 return;
             }
+            catch (Exception e) when (link is not null)
+            {
+                // A channel is opened again at once; only one that never lived counts as a failure.
+                failures = _time.GetElapsedTime(link.OpenedAt) > ConfirmDeadline ? 0 : failures + 1;
+                Abandon(link, link.Reason ?? e.Message);
+            }
             catch (Exception e)
             {
-                Abandon(e.Message);
                 _healthy = false;
                 DrainToDrop();
                 _log.NotConnected("publish tickets", ++failures, e.Message);
+            }
+
+            if (failures > 1 || !_healthy)
+            {
                 await Task.Delay(Backoff.Delay(failures), _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -188,11 +162,11 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         }
     }
 
-    private async Task<Link> OpenAsync()
+    private async Task<PublishLink> OpenAsync()
     {
         var connection = await _connection.GetAsync(_stop.Token);
         var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false), _stop.Token);
-        var link = new Link(connection, channel, new ConfirmWindow<Ticket>(Window), new CancellationTokenSource());
+        var link = new PublishLink(connection, channel, new ConfirmWindow<Ticket>(Window), _time.GetTimestamp());
         channel.BasicAcksAsync += (_, e) =>
         {
             link.Window.Settle(e.DeliveryTag, e.Multiple, _time.GetTimestamp());
@@ -210,7 +184,7 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         };
         channel.ChannelShutdownAsync += (_, e) =>
         {
-            link.Broken.Cancel();
+            link.Break(e.ReplyText);
             return Task.CompletedTask;
         };
         _routes.Clear();
@@ -224,9 +198,9 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         return link;
     }
 
-    private async Task PublishAsync(Link link)
+    private async Task PublishAsync(PublishLink link)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, link.Broken.Token);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, link.Broken);
         var reader = _incoming.Reader;
         while (true)
         {
@@ -241,19 +215,42 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
                 continue;
             }
 
-            for (var i = 0; i < tickets.Count; i++)
-            {
-                await PublishAsync(link, tickets[i], stop.Token);
-            }
+            await PublishAllAsync(link, tickets, stop.Token);
         }
     }
 
-    private async Task PublishAsync(Link link, Ticket ticket, CancellationToken ct)
+    private async Task PublishAllAsync(PublishLink link, IReadOnlyList<Ticket> tickets, CancellationToken ct)
+    {
+        var i = 0;
+        try
+        {
+            for (; i < tickets.Count; i++)
+            {
+                await PublishAsync(link, tickets[i], ct);
+            }
+        }
+        catch
+        {
+            lock (_gate)
+            {
+                _again.AddRange(tickets.Skip(i)); // perhaps the first of them is in the window too: a duplicate is harmless
+            }
+
+            throw;
+        }
+    }
+
+    private async Task PublishAsync(PublishLink link, Ticket ticket, CancellationToken ct)
     {
         if (!_routes.TryGetValue(ticket.Queue, out var route))
         {
-            await _topology.DeclareAsync(link.Connection, ticket.Queue, ct);
-            _routes.Add(ticket.Queue, route = new CachedString(_topology.NameOf(ticket.Queue)));
+            _routes.Add(ticket.Queue, route = await RouteAsync(link, ticket.Queue, ct));
+        }
+
+        if (route is null)
+        {
+            Drop(1);
+            return;
         }
 
         while (!link.Window.TryAdd(ticket, _time.GetTimestamp(), out var room))
@@ -270,7 +267,21 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         await link.Channel.BasicPublishAsync(CachedString.Empty, route, mandatory: true, _properties, _body.AsMemory(0, length), ct);
     }
 
-    private async Task PublishAgainAsync(Link link, CancellationToken ct)
+    private async Task<CachedString?> RouteAsync(PublishLink link, string queue, CancellationToken ct)
+    {
+        try
+        {
+            await _topology.DeclareAsync(link.Connection, queue, ct);
+            return new CachedString(_topology.NameOf(queue));
+        }
+        catch (JobsException e)
+        {
+            _log.QueueRefused(queue, e.Message); // the other queues go on
+            return null;
+        }
+    }
+
+    private async Task PublishAgainAsync(PublishLink link, CancellationToken ct)
     {
         while (true)
         {
@@ -286,26 +297,11 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
                 _again.Clear();
             }
 
-            for (var i = 0; i < again.Count; i++)
-            {
-                try
-                {
-                    await PublishAsync(link, again[i], ct);
-                }
-                catch
-                {
-                    lock (_gate)
-                    {
-                        _again.AddRange(again.Skip(i + 1)); // this one is in the window, or never will be
-                    }
-
-                    throw;
-                }
-            }
+            await PublishAllAsync(link, again, ct);
         }
     }
 
-    private async Task CloseAsync(Link link)
+    private async Task CloseAsync(PublishLink link)
     {
         // All is published; E4 is when the last confirm is in.
         while (link.Window.Open > 0 && !_stop.IsCancellationRequested && link.Channel.IsOpen)
@@ -353,26 +349,20 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         }
 
         // Declaring it again is the loop's work: it starts over with a new channel and an empty table of routes.
-        _log.QueueMissing(e.RoutingKey, 1);
-        _link?.Broken.Cancel();
+        _link?.Break($"queue {e.RoutingKey} was missing and is declared again");
     }
 
     private void WatchConfirms()
     {
         if (_link is { } link && link.Window.Open > 0 && _time.GetElapsedTime(link.Window.ProgressAt) > ConfirmDeadline)
         {
-            link.Broken.Cancel();
+            link.Break("no confirm came in time");
         }
     }
 
     /// <summary>On any doubt the channel is thrown away and its window treated as unknown: published again, a duplicate is harmless.</summary>
-    private void Abandon(string reason)
+    private void Abandon(PublishLink link, string reason)
     {
-        if (_link is not { } link)
-        {
-            return;
-        }
-
         _link = null;
         var unconfirmed = link.Window.Abandon();
         lock (_gate)
@@ -389,7 +379,7 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         _ = DiscardAsync(link);
     }
 
-    private async Task DiscardAsync(Link link)
+    private async Task DiscardAsync(PublishLink link)
     {
         try
         {
@@ -401,7 +391,4 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
             _log.Ignored("Closing a broken channel", e.Message);
         }
     }
-
-    /// <summary>One channel and all that dies with it.</summary>
-    private sealed record Link(IConnection Connection, IChannel Channel, ConfirmWindow<Ticket> Window, CancellationTokenSource Broken);
 }

@@ -10,7 +10,7 @@ namespace Jobs.Scheduler;
 /// published before it: what is still queued then, under an older ticket, has probably lost it. Tickets that a busy worker holds in its buffer look the same, and sending
 /// those again lets an idle worker have them.
 /// </summary>
-internal sealed class Reconciler(RepairStore store, TicketPublisher tickets, ILogger<Reconciler> log)
+internal sealed class Reconciler(RepairStore store, TicketPublisher tickets, Markers markers, ILogger<Reconciler> log)
 {
     private const int Batch = 1000;
 
@@ -43,7 +43,7 @@ internal sealed class Reconciler(RepairStore store, TicketPublisher tickets, ILo
             else if (oldest > Stale && await NeedsMarkerAsync(queue, ct)
                 && await store.MarkIfLeaderAsync(queue.Queue, lead.Epoch, lead.Session, ct) is { } stamp)
             {
-                await tickets.SendMarkerAsync(queue.Queue, stamp, ct);
+                await markers.SendAsync(queue.Queue, stamp, ct);
             }
         }
     }
@@ -64,7 +64,7 @@ internal sealed class Reconciler(RepairStore store, TicketPublisher tickets, ILo
         {
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
             deadline.CancelAfter(TimeSpan.FromSeconds(5));
-            return await tickets.DepthAsync(queue.Queue, deadline.Token) is null or 0;
+            return await markers.DepthAsync(queue.Queue, deadline.Token) is null or 0;
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {

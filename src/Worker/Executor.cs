@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Threading.Channels;
 using Jobs.Coordination;
 using Jobs.Postgres;
 using Microsoft.Extensions.DependencyInjection;
@@ -34,6 +35,10 @@ internal sealed class Executor(Completer completer, Running running, IServiceSco
             {
                 running.Remove(attempt.Job.Id, attempt.Job.Attempt);
             }
+        }
+        catch (ChannelClosedException)
+        {
+            log.AttemptCancelled(attempt.Job.Id, attempt.Job.Type, attempt.Job.Attempt); // its handler returned after the worker had given it up
         }
         catch (Exception e)
         {
@@ -78,7 +83,7 @@ internal sealed class Executor(Completer completer, Running running, IServiceSco
                 var json = JsonSerializer.SerializeToUtf8Bytes(result, _options.Json.GetTypeInfo(result.GetType()));
                 return json.Length <= _options.MaxArgumentBytes
                     ? Completion.Ended(attempt, JobState.Succeeded, json)
-                    : throw new JobTooLargeException($"{attempt.Job.Type}\" result of a \"{attempt.Job.Type}", json.Length, _options.MaxArgumentBytes);
+                    : throw new JobTooLargeException($"the result of a \"{attempt.Job.Type}\" job", json.Length, _options.MaxArgumentBytes);
             case JobOutcome.Retry retry:
                 return Failed(attempt, "Jobs.RetryAfter", retry.Reason, stack: null, retry.Delay);
             case JobOutcome.Snooze snooze:
