@@ -30,6 +30,7 @@ internal sealed class Completer(JobStore store, RepairStore repair, Running runn
     {
         while (await _waiting.Reader.WaitToReadAsync())
         {
+            await Task.Yield(); // behind handlers that are about to return: their outcomes come along
             _batch.Clear();
             while (_batch.Count < MaxBatch && _waiting.Reader.TryRead(out var completion))
             {
