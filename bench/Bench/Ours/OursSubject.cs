@@ -1,0 +1,113 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using RabbitMQ.Client;
+
+namespace Jobs.Bench.Ours;
+
+/// <summary>The platform as an app uses it: a generic host, the public API, the defaults.</summary>
+internal sealed class OursSubject(string schema) : ISubject
+{
+    public Task CreateAsync() => Task.CompletedTask; // the first start migrates, the first ticket declares
+
+    async Task<IRun> ISubject.StartAsync(Work? work) => await StartAsync(work);
+
+    /// <param name="work">Null: no worker.</param>
+    /// <param name="scheduler">Whether the scheduler runs in the same process.</param>
+    public async Task<Run> StartAsync(Work? work, bool scheduler = true)
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddSimpleConsole();
+        builder.Logging.AddConsole(o => o.LogToStandardErrorThreshold = LogLevel.Trace); // stdout is for the result
+        var jobs = builder.Services.AddJobs(o =>
+        {
+            o.Postgres = Servers.Postgres;
+            o.RabbitMq = Servers.RabbitMq;
+            o.Schema = schema;
+            o.AppName = "bench";
+        });
+        if (work is not null)
+        {
+            builder.Services.AddSingleton(work.Handled);
+            jobs.AddWorker(w => w.Queue(work.Queue, work.Concurrency).Handle<NoOp, NoOpHandler>());
+        }
+
+        if (scheduler)
+        {
+            jobs.AddScheduler();
+        }
+
+        var host = builder.Build();
+        await host.StartAsync();
+        return await Run.OpenAsync(host, schema);
+    }
+
+    internal sealed class Run : IRun
+    {
+        private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(2);
+        private static readonly NoOp Job = new(Load.Text);
+
+        private readonly IHost _host;
+        private readonly string _schema;
+        private readonly IJobClient _client;
+        private readonly NpgsqlConnection _database;
+        private readonly NpgsqlCommand _isRunning;
+        private readonly IConnection _broker;
+
+        private Run(IHost host, string schema, NpgsqlConnection database, NpgsqlCommand isRunning, IConnection broker) =>
+            (_host, _schema, _client, _database, _isRunning, _broker) = (host, schema, host.Services.GetRequiredService<IJobClient>(), database, isRunning, broker);
+
+        public static async Task<Run> OpenAsync(IHost host, string schema)
+        {
+            var database = await Servers.OpenAsync();
+            await Servers.ExecuteAsync(database, "set enable_seqscan = off");
+            var isRunning = new NpgsqlCommand(Sql.Read("is_running", schema), database);
+            await isRunning.PrepareAsync();
+            return new Run(host, schema, database, isRunning, await Servers.ConnectAsync());
+        }
+
+        public async Task EnqueueManyAsync(string queue, int jobs, int priority)
+        {
+            var options = queue == Load.Queue && priority == Load.NormalPriority ? null : new EnqueueOptions { Queue = queue, Priority = priority };
+            await _client.EnqueueManyAsync(Enumerable.Repeat(Job, jobs), options is null ? null : _ => options);
+        }
+
+        public Task EnqueueAsync() => _client.EnqueueAsync(Job);
+
+        public async Task DispatchedAsync(string queue, int depth)
+        {
+            while (await DepthAsync(queue) < depth)
+            {
+                await Task.Delay(Look);
+            }
+        }
+
+        /// <summary>How many tickets are ready in the queue.</summary>
+        public Task<long> DepthAsync(string queue) => Servers.DepthAsync(_broker, $"{_schema}.{queue}");
+
+        /// <summary>Every job that a handler has seen was claimed, so once none is running, all of them have ended.</summary>
+        public async Task EndedAsync()
+        {
+            while ((bool)(await _isRunning.ExecuteScalarAsync())!)
+            {
+                await Task.Delay(Look);
+            }
+        }
+
+        public Task<long> CountHistoryAsync() => Servers.ValueAsync<long>(_database, Sql.Read("count_history", _schema));
+
+        public async ValueTask DisposeAsync()
+        {
+            await _host.StopAsync();
+            if (_host is IAsyncDisposable host)
+            {
+                await host.DisposeAsync();
+            }
+
+            await _isRunning.DisposeAsync();
+            await _database.DisposeAsync();
+            await _broker.DisposeAsync();
+        }
+    }
+}

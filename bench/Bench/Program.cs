@@ -1,0 +1,72 @@
+using System.Runtime.InteropServices;
+using Jobs.Bench;
+using Spectre.Console;
+
+try
+{
+    return args is [Child.Verb, ..] ? await Child.RunAsync(args) : await RunAsync(BenchOptions.Parse(args));
+}
+catch (BenchException e)
+{
+    await Console.Error.WriteLineAsync($"error: {e.Message}");
+    return 1;
+}
+catch (OperationCanceledException)
+{
+    await Console.Error.WriteLineAsync("stopped; what the benchmark had made on the servers is removed");
+    return 130;
+}
+
+static async Task<int> RunAsync(BenchOptions options)
+{
+    if (options.Help)
+    {
+        Console.WriteLine(BenchOptions.Usage);
+        return 0;
+    }
+
+    using var stop = new CancellationTokenSource();
+    using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+    using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+    if (Console.IsOutputRedirected)
+    {
+        AnsiConsole.Profile.Width = 160; // a file has no width; a table that wraps is no table
+    }
+
+    var steps = new StepLog();
+    if (options.Growth)
+    {
+        var growth = await new Growth(options, steps, stop.Token).RunAsync();
+        Growth.Write(growth);
+        if (options.JsonFile is { } growthFile)
+        {
+            await Report.WriteJsonAsync(growthFile, growth);
+        }
+
+        return 0;
+    }
+
+    if (options.Peers)
+    {
+        Peers.Write();
+        return 0;
+    }
+
+    var machine = await Servers.DescribeAsync();
+    steps.Say($"{machine}; {options.Rounds} rounds");
+    var results = await new Rounds(options, steps, stop.Token).RunAsync();
+    var idle = options.WantsIdle ? await new Idle(options, steps, stop.Token).RunAsync() : new Dictionary<string, IdleCost>();
+    Report.Write(options, results, idle, machine);
+    if (options.JsonFile is { } file)
+    {
+        await Report.WriteJsonAsync(file, results, idle);
+    }
+
+    return 0;
+
+    void Stop(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        stop.Cancel();
+    }
+}

@@ -1,0 +1,146 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+
+namespace Jobs.Bench;
+
+/// <summary>The table that people read and the JSON that programs read.</summary>
+internal static class Report
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>What docs/PERFORMANCE.md promises; here for the eye, nothing fails by it.</summary>
+    private static readonly Dictionary<string, (string Text, Func<double, double, bool> Met)> Goals = new()
+    {
+        [Metric.BulkEnqueue] = ("ratio >= 0.85", (_, ratio) => ratio >= 0.85),
+        [Metric.SingleEnqueue] = (">= 15,000", (ours, _) => ours >= 15_000),
+        [Metric.DrainC20] = ("ratio >= 0.85", (_, ratio) => ratio >= 0.85),
+        [Metric.DrainC100] = ("ratio >= 0.85", (_, ratio) => ratio >= 0.85),
+        [Metric.EndToEnd] = ("ratio >= 0.85", (_, ratio) => ratio >= 0.85),
+        [Metric.LatencyP50] = ("<= 2.5 ms", (ours, _) => ours <= 2.5),
+        [Metric.LatencyP99] = ("<= 8 ms", (ours, _) => ours <= 8),
+    };
+
+    public static void Write(BenchOptions options, Results results, IReadOnlyDictionary<string, IdleCost> idle, string machine)
+    {
+        var table = new Table().Border(TableBorder.Rounded).Title(options.Quick ? "Jobs, beside a floor that does only the raw work (quick: read factors, not digits)"
+            : "Jobs, beside a floor that does only the raw work");
+        table.AddColumn("");
+        foreach (var column in new[] { "floor", "[grey]min .. max[/]", "jobs", "[grey]min .. max[/]", "ratio", "[grey]min .. max[/]" })
+        {
+            table.AddColumn(new TableColumn(column).RightAligned().NoWrap());
+        }
+
+        table.AddColumn(new TableColumn("goal").NoWrap());
+        foreach (var metric in Metric.All)
+        {
+            var (floor, ours, ratios) = (results.Of(Child.Floor, metric), results.Of(Child.Ours, metric), results.Ratios(metric));
+            if (floor.Count + ours.Count > 0)
+            {
+                var digits = Metric.IsLatency(metric) ? "N2" : "N0";
+                table.AddRow(Label(metric), Middle(floor, digits), Spread(floor, digits), Middle(ours, digits), Spread(ours, digits),
+                    Middle(ratios, "N2"), Spread(ratios, "N2"), Goal(metric, ours, ratios));
+            }
+        }
+
+        AnsiConsole.Write(table);
+        WriteCost(results, idle);
+        AnsiConsole.MarkupLineInterpolated($"[grey]{machine}. Medians of {options.Rounds} rounds, floor and platform in turns; no-op jobs, 60 bytes of arguments.[/]");
+        AnsiConsole.MarkupLine("[grey]A ratio above 1 is better than the floor, for latencies too. c20 and c100: concurrency. How it is measured: docs/PERFORMANCE.md.[/]");
+    }
+
+    public static async Task WriteJsonAsync(string file, Results results, IReadOnlyDictionary<string, IdleCost> idle)
+    {
+        var root = new JsonObject
+        {
+            [Child.Floor] = Object(m => results.Of(Child.Floor, m)),
+            [Child.Ours] = Object(m => results.Of(Child.Ours, m)),
+            ["ratio"] = Object(results.Ratios),
+        };
+        var costs = new JsonObject();
+        if (results.Of(Child.Ours, Metric.PeakMemory) is { Count: > 0 } peaks)
+        {
+            costs[Metric.PeakMemory] = Math.Round(Statistics.Median(peaks), 1);
+        }
+
+        foreach (var (role, cost) in idle)
+        {
+            var name = role["idle_".Length..];
+            costs[$"{name}_statements_per_s"] = Math.Round(cost.StatementsPerSecond, 2);
+            costs[$"{name}_cpu_percent"] = Math.Round(cost.CpuPercent, 2);
+        }
+
+        root["idle"] = costs;
+        await WriteFileAsync(file, root);
+    }
+
+    public static Task WriteJsonAsync(string file, IReadOnlyList<GrowthResult> growth) => WriteFileAsync(file, new JsonObject
+    {
+        ["growth"] = new JsonObject(growth.Select(g => KeyValuePair.Create<string, JsonNode?>(g.Name, new JsonObject
+        {
+            ["waiting"] = g.Waiting,
+            ["history"] = g.History,
+            ["jobs_per_second"] = Math.Round(g.Rate),
+            ["ratio"] = Math.Round(g.Ratio, 3),
+        }))),
+    });
+
+    private static Task WriteFileAsync(string file, JsonObject root) => File.WriteAllTextAsync(file, root.ToJsonString(Indented) + "\n");
+
+    private static JsonObject Object(Func<string, IReadOnlyList<double>> values) => new(Metric.All
+        .Where(m => values(m).Count > 0)
+        .Select(m => KeyValuePair.Create<string, JsonNode?>(m, Math.Round(Statistics.Median(values(m)), 3))));
+
+    private static void WriteCost(Results results, IReadOnlyDictionary<string, IdleCost> idle)
+    {
+        var table = new Table().Border(TableBorder.Rounded).Title("What a process costs");
+        table.AddColumn("").AddColumn(new TableColumn("jobs").RightAligned()).AddColumn("goal");
+        if (results.Of(Child.Ours, Metric.PeakMemory) is { Count: > 0 } ours)
+        {
+            var floor = results.Of(Child.Floor, Metric.PeakMemory);
+            var beside = floor.Count > 0 ? $" (the floor: {Statistics.Median(floor):F0} MB)" : "";
+            table.AddRow($"peak memory of a worker that drains at c100{beside}", $"{Statistics.Median(ours):F0} MB", Mark("<= 150 MB", Statistics.Median(ours) <= 150));
+        }
+
+        foreach (var (role, cost) in idle)
+        {
+            var name = role["idle_".Length..];
+            table.AddRow($"idle {name}, transactions a second", $"{cost.StatementsPerSecond:F1}", name == "worker" ? Mark("<= 5", cost.StatementsPerSecond <= 5) : "");
+            table.AddRow($"idle {name}, share of one core", $"{cost.CpuPercent:F2} %", name == "worker" ? Mark("< 1 %", cost.CpuPercent < 1) : "");
+        }
+
+        if (table.Rows.Count > 0)
+        {
+            AnsiConsole.Write(table);
+        }
+    }
+
+    private static string Label(string metric) => metric switch
+    {
+        Metric.BulkEnqueue => "bulk enqueue, jobs/s",
+        Metric.SingleEnqueue => "single enqueue, 16 callers, jobs/s",
+        Metric.DrainC20 => "drain c20, jobs/s",
+        Metric.DrainC100 => "drain c100, jobs/s",
+        Metric.EndToEnd => "both at once, jobs/s",
+        Metric.LatencyP50 => "call to handler p50, ms",
+        Metric.LatencyP95 => "call to handler p95, ms",
+        _ => "call to handler p99, ms",
+    };
+
+    private static string Middle(IReadOnlyList<double> values, string digits) => values.Count == 0 ? "-" : $"[bold]{Statistics.Median(values).ToString(digits)}[/]";
+
+    private static string Spread(IReadOnlyList<double> values, string digits) =>
+        values.Count < 2 ? "" : $"[grey]{values.Min().ToString(digits)} .. {values.Max().ToString(digits)}[/]";
+
+    private static string Goal(string metric, IReadOnlyList<double> ours, IReadOnlyList<double> ratios)
+    {
+        if (!Goals.TryGetValue(metric, out var goal) || ours.Count == 0 || (ratios.Count == 0 && goal.Text.StartsWith("ratio", StringComparison.Ordinal)))
+        {
+            return "";
+        }
+
+        return Mark(goal.Text, goal.Met(Statistics.Median(ours), ratios.Count == 0 ? double.NaN : Statistics.Median(ratios)));
+    }
+
+    private static string Mark(string text, bool met) => met ? $"[green]{text}  met[/]" : $"[yellow]{text}  not met[/]";
+}

@@ -1,0 +1,95 @@
+using System.Security.Cryptography;
+
+namespace Jobs.Bench;
+
+/// <summary>What was measured: for each subject and metric one value a round, in the order of the rounds.</summary>
+internal sealed class Results
+{
+    private readonly Dictionary<(string Subject, string Metric), List<double>> _values = [];
+
+    public IReadOnlyList<double> Of(string subject, string metric) => _values.GetValueOrDefault((subject, metric)) ?? [];
+
+    public void Add(string subject, string metric, double value)
+    {
+        if (!_values.TryGetValue((subject, metric), out var values))
+        {
+            _values.Add((subject, metric), values = []);
+        }
+
+        values.Add(value);
+    }
+
+    /// <summary>Per round, better than the floor if above 1: for latencies the floor's divided by ours.</summary>
+    public IReadOnlyList<double> Ratios(string metric) =>
+        [.. Of(Child.Floor, metric).Zip(Of(Child.Ours, metric), (floor, ours) => Metric.IsLatency(metric) ? floor / ours : ours / floor)];
+}
+
+/// <summary>Measures floor and platform in turns, each from empty tables and queues of its own.</summary>
+internal sealed class Rounds(BenchOptions options, StepLog steps, CancellationToken stop)
+{
+    /// <summary>Tells runs on the same servers apart.</summary>
+    public static readonly string Name = $"bench_{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
+
+    private int _schemas;
+
+    public async Task<Results> RunAsync()
+    {
+        var results = new Results();
+        for (var round = 1; round <= options.Rounds; round++)
+        {
+            foreach (var measurement in options.Measurements)
+            {
+                foreach (var subject in options.Subjects)
+                {
+                    var values = await MeasureAsync(subject, measurement);
+                    foreach (var (metric, value) in values)
+                    {
+                        // One peak is asked for: the worker's while it drains at full speed.
+                        if (metric != Metric.PeakMemory || measurement == Metric.DrainC100)
+                        {
+                            results.Add(subject, metric, value);
+                        }
+                    }
+
+                    steps.Say($"round {round} of {options.Rounds}  {measurement,-14}  {subject,-5}  {Say(values)}");
+                }
+            }
+        }
+
+        return results;
+    }
+
+    private async Task<Dictionary<string, double>> MeasureAsync(string subject, string measurement)
+    {
+        var schema = $"{Name}_{subject[0]}{++_schemas}";
+        var jobs = options.Sizes.Of(measurement);
+        try
+        {
+            await Child.Subject(subject, schema).CreateAsync();
+            if (Metric.IsDrain(measurement))
+            {
+                await FillAsync(subject, schema, jobs);
+            }
+
+            return await Child.MeasureAsync(subject, measurement, schema, jobs, stop);
+        }
+        finally
+        {
+            await Servers.RemoveAsync(schema);
+        }
+    }
+
+    /// <summary>In this process, which measures nothing.</summary>
+    private static async Task FillAsync(string subject, string schema, int jobs)
+    {
+        await using var run = await Child.Subject(subject, schema).StartAsync(null);
+        await run.EnqueueManyAsync(Load.WarmQueue, Load.WarmJobs, Load.NormalPriority);
+        await run.EnqueueManyAsync(Load.Queue, jobs, Load.NormalPriority);
+        await run.DispatchedAsync(Load.WarmQueue, Load.WarmJobs);
+        await run.DispatchedAsync(Load.Queue, jobs);
+    }
+
+    private static string Say(Dictionary<string, double> values) => string.Join("  ", values
+        .Where(v => v.Key != Metric.PeakMemory)
+        .Select(v => Metric.IsLatency(v.Key) ? $"{v.Key[8..11]} {v.Value:F2} ms" : $"{v.Value,8:N0} jobs/s"));
+}

@@ -1,0 +1,93 @@
+using System.Text.RegularExpressions;
+
+namespace Jobs.Tests.Architecture;
+
+/// <summary>The map of docs/ARCHITECTURE.md as rules: which room may know which, and who alone speaks SQL and AMQP.</summary>
+internal static partial class Arrows
+{
+    private static readonly string[] Servers = ["Contracts", "Postgres", "RabbitMq", "Coordination"];
+
+    /// <summary>Every room and what it may know. A new room has no arrows until it gets a line here.</summary>
+    private static readonly Dictionary<string, string[]> May = new()
+    {
+        ["Contracts"] = [],
+        ["Postgres"] = ["Contracts"],
+        ["RabbitMq"] = ["Contracts"],
+        ["Coordination"] = ["Contracts", "Postgres", "RabbitMq"],
+        ["Producer"] = Servers,
+        ["Worker"] = Servers,
+        ["Scheduler"] = Servers,
+        ["Cli"] = [.. Servers, "Producer", "Worker", "Scheduler"],
+    };
+
+    /// <summary>The only room that may name the types of a package.</summary>
+    private static readonly Dictionary<string, string> Owner = new() { ["Npgsql"] = "Postgres", ["NpgsqlTypes"] = "Postgres", ["RabbitMQ"] = "RabbitMq" };
+
+    /// <summary>What others name all the same, each with its reason.</summary>
+    private static readonly Dictionary<(string Room, string Type), string> Exceptions = new()
+    {
+        [("Producer", "Npgsql.NpgsqlTransaction")] = "part of the public surface: enqueue in the caller's own transaction",
+        [("Coordination", "Npgsql.NpgsqlConnection")] = "a session owns one connection; what is said on it is in SessionStore",
+        [("Coordination", "Npgsql.NpgsqlConnectionStringBuilder")] = "only to find out at start whether the text is a connection string",
+        [("Coordination", "RabbitMQ.Client.Exceptions.AuthenticationFailureException")] = "tells a broker that refuses from one that is away, at start",
+        [("Worker", "Npgsql.PostgresException")] = "the completer judges why an outcome was refused",
+    };
+
+    private static readonly string[] EmptyWords = ["Common", "Core", "Utils", "Util", "Helpers", "Helper", "Abstractions", "Shared", "Misc"];
+
+    /// <summary>One sentence for each rule that is broken.</summary>
+    public static IEnumerable<string> Objections(IEnumerable<Room> rooms)
+    {
+        foreach (var room in rooms)
+        {
+            if (EmptyWords.Contains(room.Name, StringComparer.OrdinalIgnoreCase))
+            {
+                yield return $"{room.Name} is a name that says nothing; name the room after what it does.";
+            }
+
+            if (!May.TryGetValue(room.Name, out var may))
+            {
+                yield return $"{room.Name} is not on the map; give it its arrows in Arrows.cs and in docs/ARCHITECTURE.md.";
+                continue;
+            }
+
+            foreach (var other in room.Rooms.Except(may))
+            {
+                yield return $"{room.Name} must not know {other}.";
+            }
+
+            if (room.Name == "Contracts")
+            {
+                foreach (var package in room.Packages)
+                {
+                    yield return $"Contracts must not need a package, but needs {package}.";
+                }
+            }
+
+            foreach (var type in room.Types)
+            {
+                if (Owner.TryGetValue(type.Split('.')[0], out var owner) && owner != room.Name && !Exceptions.ContainsKey((room.Name, type)))
+                {
+                    yield return $"{room.Name} must not name {type}: that is the business of {owner}.";
+                }
+            }
+
+            foreach (var text in room.Name == "Postgres" ? [] : room.Texts.Where(IsSql))
+            {
+                yield return $"{room.Name} must not speak SQL: \"{text}\".";
+            }
+        }
+    }
+
+    /// <summary>Exceptions that nobody makes use of any more.</summary>
+    public static IEnumerable<string> Stale(IEnumerable<Room> rooms) =>
+        Exceptions.Keys.Where(e => !rooms.Any(r => r.Name == e.Room && r.Types.Contains(e.Type))).Select(e => $"{e.Room} no longer names {e.Type}; take the exception out.");
+
+    /// <summary>Begins like a statement. The texts for people begin with a capital letter or go on differently.</summary>
+    public static bool IsSql(string text) => Statement().IsMatch(text);
+
+    [GeneratedRegex(
+        @"^\s*(select\s|with\s+(recursive\s+)?\w+\s+as\s|insert\s+into\s|update\s+\S+\s+(\w+\s+)?set\s|delete\s+from\s|merge\s+into\s|(create|alter|drop)\s+(table|index|schema|type|function|extension)\b|truncate\s|vacuum\b|set\s+\w+\s*(=|to)\s|begin\b|notify\s|listen\s|lock\s+table|copy\s+\S+\s+(from|to|\())",
+        RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Statement();
+}
