@@ -53,13 +53,13 @@ internal sealed class Complaints(bool json, bool verbose)
         _ => $"Postgres refused a statement: {e.MessageText} (SQLSTATE {e.SqlState}). --verbose shows where.",
     };
 
-    /// <summary>The message and what caused it, without saying the same twice.</summary>
+    /// <summary>The message and what caused it, without saying the same twice, or what says nothing.</summary>
     public static string Causes(Exception e)
     {
         var messages = new List<string>();
         for (Exception? cause = e; cause is not null; cause = cause.InnerException)
         {
-            if (!messages.Exists(m => m.Contains(cause.Message, StringComparison.Ordinal)))
+            if (cause is not (AggregateException or BrokerUnreachableException) && !messages.Exists(m => m.Contains(cause.Message, StringComparison.Ordinal)))
             {
                 messages.Add(cause.Message.TrimEnd('.'));
             }

@@ -20,10 +20,7 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
     private static readonly TimeSpan GiveUpAfter = TimeSpan.FromSeconds(10);
 
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(10_000) { SingleReader = false });
-    private int _writers;
-
-    /// <summary>How many statements of single enqueues may be under way at once: the next batch forms while one is being committed.</summary>
-    private const int MaxWriters = 2;
+    private int _writing;
 
     private sealed record Waiting(NewJob Row, bool Named, TaskCompletionSource Done);
 
@@ -75,8 +72,7 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
 
     private void StartWriter()
     {
-        var writers = Volatile.Read(ref _writers);
-        if (writers < MaxWriters && Interlocked.CompareExchange(ref _writers, writers + 1, writers) == writers)
+        if (Interlocked.CompareExchange(ref _writing, 1, 0) == 0)
         {
             _ = WriteWaitingAsync(); // starts on the caller's thread: a lone enqueue does not wait for another
         }
@@ -96,10 +92,10 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
 
             if (batch.Count == 0)
             {
-                Interlocked.Decrement(ref _writers);
+                Interlocked.Exchange(ref _writing, 0); // a full fence: the look below must come after it
                 if (_waiting.Reader.Count > 0)
                 {
-                    StartWriter(); // somebody came between the last look and the decrement
+                    StartWriter(); // somebody came between the last look and the line above
                 }
 
                 return;
@@ -107,6 +103,9 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
 
             await WriteTogetherAsync(batch);
             batch.Clear();
+
+            // Get in line behind the callers just answered: those that enqueue again at once share the next statement.
+            await Task.Yield();
         }
     }
 

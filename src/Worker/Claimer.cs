@@ -16,6 +16,7 @@ internal sealed class Claimer(
     private const int MaxBatch = 500;
 
     private readonly SemaphoreSlim _slots = new(concurrency, concurrency);
+    private readonly Prefetch _prefetch = new(concurrency, time);
     private readonly string[] _types = [.. handlers.Keys];
     private readonly List<Delivery> _tickets = [];
     private readonly List<Garbage> _garbage = [];
@@ -23,11 +24,6 @@ internal sealed class Claimer(
     private readonly HashSet<string> _warned = [];
     private Lease? _lease; // of what is in _claimed
     private int _idle;     // slots taken back while stopping
-
-    private long _total;
-
-    /// <summary>Jobs claimed since the start; the pace by which the prefetch is chosen.</summary>
-    public long Total => Interlocked.Read(ref _total);
 
     /// <summary>Ends when nothing runs any more (true) or at <paramref name="giveUp"/> (false). Only after <see cref="RunAsync"/> has ended.</summary>
     public async Task<bool> WaitIdleAsync(CancellationToken giveUp)
@@ -72,6 +68,10 @@ internal sealed class Claimer(
 
                     await TakeAsync(slots, stop);
                     slots -= Start(stop);
+                    if (_prefetch.Adjust(_claimed.Count))
+                    {
+                        await consumer.ResizeAsync(_prefetch.Current, stop);
+                    }
 
                     // Get in line behind the handlers just started: those that are quick have given their slots back by then, and the next batch is a full one.
                     await Task.Yield();
@@ -225,7 +225,6 @@ internal sealed class Claimer(
             executor.Start(new Attempt(job, queue, _lease!, handlers[job.Type]), _slots);
         }
 
-        Interlocked.Add(ref _total, _claimed.Count);
         return _claimed.Count;
     }
 }

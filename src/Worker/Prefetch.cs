@@ -5,22 +5,31 @@ namespace Jobs.Worker;
 /// one set of slots besides those being claimed. Where jobs are so short that this would be over before the broker has sent more, it grows to what
 /// <see cref="Ahead"/> takes at the present pace, so that the disorder stays bounded in time.
 /// </summary>
-internal sealed class Prefetch(int concurrency)
+internal sealed class Prefetch(int concurrency, TimeProvider time)
 {
-    public const int Max = 1000;
-    public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+    private const int Max = 1000;
+    private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(50);
 
-    private long _claimedBefore;
+    private long _lookedAt = time.GetTimestamp();
+    private long _claimed;
 
     public int Current { get; private set; } = Least(concurrency);
 
-    /// <summary>One look at the pace, every <see cref="Interval"/>. True: <see cref="Current"/> has changed enough to be worth a new consumer.</summary>
-    public bool Adjust(long claimed, TimeSpan elapsed)
+    public static int Least(int concurrency) => Math.Min(2 * concurrency, ushort.MaxValue);
+
+    /// <summary>Counts a batch. True: the pace has changed so much that <see cref="Current"/> is worth a new consumer.</summary>
+    public bool Adjust(int claimed)
     {
-        var wanted = (int)((claimed - _claimedBefore) * (Ahead / elapsed));
-        _claimedBefore = claimed;
-        wanted = Math.Clamp(wanted, Least(concurrency), Math.Max(Max, Least(concurrency)));
+        _claimed += claimed;
+        var elapsed = time.GetElapsedTime(_lookedAt);
+        if (elapsed < Window)
+        {
+            return false;
+        }
+
+        var wanted = Math.Clamp((int)(_claimed * (Ahead / elapsed)), Least(concurrency), Math.Max(Max, Least(concurrency)));
+        (_lookedAt, _claimed) = (time.GetTimestamp(), 0);
         if (wanted <= 1.5 * Current && (wanted >= Current / 3.0 || Current == Least(concurrency)))
         {
             return false;
@@ -29,6 +38,4 @@ internal sealed class Prefetch(int concurrency)
         Current = wanted;
         return true;
     }
-
-    private static int Least(int concurrency) => Math.Min(2 * concurrency, ushort.MaxValue);
 }

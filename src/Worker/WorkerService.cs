@@ -42,9 +42,8 @@ internal sealed class WorkerService : IHostedService, IDisposable
         _connection = new BrokerConnection(jobs.Value, "consume", log);
         foreach (var (queue, concurrency) in options.Queues)
         {
-            var prefetch = new Prefetch(concurrency);
-            var consumer = new TicketConsumer(_connection, topology, queue, prefetch.Current, (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
-            _lines.Add(new Line(consumer, prefetch, new Claimer(queue, concurrency, consumer, store, executor, running, session, options.Handlers, time, log)));
+            var consumer = new TicketConsumer(_connection, topology, queue, Prefetch.Least(concurrency), (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
+            _lines.Add(new Line(consumer, new Claimer(queue, concurrency, consumer, store, executor, running, session, options.Handlers, time, log)));
         }
     }
 
@@ -57,7 +56,6 @@ internal sealed class WorkerService : IHostedService, IDisposable
             _claiming.Add(Task.Run(() => line.Claimer.RunAsync(_stop.Token), CancellationToken.None));
         }
 
-        _consuming.Add(Task.Run(PaceAsync, CancellationToken.None));
 
         // The host stops at the first signal; at the second one, the grace period ends.
         foreach (var signal in new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT })
@@ -104,27 +102,6 @@ internal sealed class WorkerService : IHostedService, IDisposable
         _hurry.Dispose();
     }
 
-    /// <summary>Fits each queue's prefetch to the pace of its jobs.</summary>
-    private async Task PaceAsync()
-    {
-        var looked = _time.GetTimestamp();
-        while (true)
-        {
-            await Task.Delay(Prefetch.Interval, _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (_stop.IsCancellationRequested)
-            {
-                return;
-            }
-
-            var elapsed = _time.GetElapsedTime(looked);
-            looked = _time.GetTimestamp();
-            foreach (var line in _lines.Where(l => l.Prefetch.Adjust(l.Claimer.Total, elapsed)))
-            {
-                await line.Consumer.ResizeAsync(line.Prefetch.Current, _stop.Token);
-            }
-        }
-    }
-
     private async Task HandBackAsync(CancellationToken ct)
     {
         try
@@ -155,5 +132,5 @@ internal sealed class WorkerService : IHostedService, IDisposable
     }
 
     /// <summary>All there is for one queue.</summary>
-    private sealed record Line(TicketConsumer Consumer, Prefetch Prefetch, Claimer Claimer);
+    private sealed record Line(TicketConsumer Consumer, Claimer Claimer);
 }

@@ -30,6 +30,12 @@ internal static partial class Arrows
         [("Coordination", "Npgsql.NpgsqlConnection")] = "a session owns one connection; what is said on it is in SessionStore",
         [("Coordination", "Npgsql.NpgsqlConnectionStringBuilder")] = "only to find out at start whether the text is a connection string",
         [("Coordination", "RabbitMQ.Client.Exceptions.AuthenticationFailureException")] = "tells a broker that refuses from one that is away, at start",
+        [("Coordination", "RabbitMQ.Client.IConnection")] = "awaits one at start, to see that it opens; says nothing on it",
+        [("Cli", "RabbitMQ.Client.IConnection")] = "the same, after an enqueue",
+        [("Cli", "Npgsql.PostgresException")] = "says in words for people what a server's refusal means",
+        [("Cli", "Npgsql.NpgsqlException")] = "the same",
+        [("Cli", "RabbitMQ.Client.Exceptions.AuthenticationFailureException")] = "the same",
+        [("Cli", "RabbitMQ.Client.Exceptions.BrokerUnreachableException")] = "the same",
         [("Worker", "Npgsql.PostgresException")] = "the completer judges why an outcome was refused",
     };
 
@@ -87,7 +93,7 @@ internal static partial class Arrows
     public static bool IsSql(string text) => Statement().IsMatch(text);
 
     [GeneratedRegex(
-        @"^\s*(select\s|with\s+(recursive\s+)?\w+\s+as\s|insert\s+into\s|update\s+\S+\s+(\w+\s+)?set\s|delete\s+from\s|merge\s+into\s|(create|alter|drop)\s+(table|index|schema|type|function|extension)\b|truncate\s|vacuum\b|set\s+\w+\s*(=|to)\s|begin\b|notify\s|listen\s|lock\s+table|copy\s+\S+\s+(from|to|\())",
+        @"^\s*(select\s|with\s+(recursive\s+)?\w+\s+as\s|insert\s+into\s|update\s+\S+\s+(\w+\s+)?set\s|delete\s+from\s|merge\s+into\s|(create|alter|drop)\s+(table|index|schema|type|function|extension)\b|truncate\s|vacuum\b|set\s+\w+\s*=|begin\b|notify\s|listen\s|lock\s+table|copy\s+\S+\s+(from|to|\())",
         RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Statement();
 }

@@ -22,7 +22,7 @@ internal static class PublicApi
         foreach (var type in assembly.GetExportedTypes().OrderBy(t => t.FullName, StringComparer.Ordinal))
         {
             text.Append('\n').Append(Header(type)).Append('\n');
-            foreach (var member in Members(type).Order(StringComparer.Ordinal))
+            foreach (var (_, _, member) in Members(type).OrderBy(m => m.Rank).ThenBy(m => m.Name, StringComparer.Ordinal).ThenBy(m => m.Line, StringComparer.Ordinal))
             {
                 text.Append("    ").Append(member).Append('\n');
             }
@@ -43,14 +43,15 @@ internal static class PublicApi
         return $"{type.Namespace}: {kind} {(type.DeclaringType is { } outer ? Name(outer) + "." : "")}{Name(type, declaration: true)}{(parents.Count > 0 ? " : " + string.Join(", ", parents) : "")}";
     }
 
-    private static IEnumerable<string> Members(Type type)
+    private static IEnumerable<(int Rank, string Name, string Line)> Members(Type type)
     {
         const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
         if (type.IsEnum)
         {
             foreach (var field in type.GetFields(BindingFlags.Public | BindingFlags.Static))
             {
-                yield return $"{field.Name} = {Convert.ToInt64(field.GetRawConstantValue(), CultureInfo.InvariantCulture)}";
+                var value = Convert.ToInt32(field.GetRawConstantValue(), CultureInfo.InvariantCulture);
+                yield return (value, field.Name, $"{field.Name} = {value}");
             }
 
             yield break;
@@ -59,12 +60,12 @@ internal static class PublicApi
         foreach (var field in type.GetFields(Declared).Where(f => f.IsPublic || f.IsFamily))
         {
             var word = field.IsLiteral ? "const " : field.IsStatic ? "static readonly " : "";
-            yield return $"{word}{Name(Nullability.Create(field))} {field.Name}{(field.IsLiteral ? $" = {field.GetRawConstantValue()}" : "")}";
+            yield return (0, field.Name, $"{word}{Name(Nullability.Create(field))} {field.Name}{(field.IsLiteral ? $" = {field.GetRawConstantValue()}" : "")}");
         }
 
         foreach (var constructor in type.GetConstructors(Declared).Where(Visible))
         {
-            yield return $"new({Parameters(constructor)})";
+            yield return (1, "new", $"new({Parameters(constructor)})");
         }
 
         foreach (var property in type.GetProperties(Declared).Where(p => p.GetMethod is { } get && Visible(get) && p.Name != "EqualityContract"))
@@ -72,7 +73,7 @@ internal static class PublicApi
             var setter = property.SetMethod is not { } set || !Visible(set) ? ""
                 : set.ReturnParameter.GetRequiredCustomModifiers().Contains(typeof(IsExternalInit)) ? " init;" : " set;";
             var required = property.GetCustomAttribute<RequiredMemberAttribute>() is null ? "" : "required ";
-            yield return $"{Modifiers(property.GetMethod!)}{required}{Name(Nullability.Create(property))} {property.Name} {{ get;{setter} }}";
+            yield return (2, property.Name, $"{Modifiers(property.GetMethod!)}{required}{Name(Nullability.Create(property))} {property.Name} {{ get;{setter} }}");
         }
 
         foreach (var method in type.GetMethods(Declared).Where(m => Visible(m) && m.GetCustomAttribute<CompilerGeneratedAttribute>() is null))
@@ -85,7 +86,7 @@ internal static class PublicApi
             var generic = method.IsGenericMethod ? $"<{string.Join(", ", method.GetGenericArguments().Select(a => a.Name))}>" : "";
             var where = string.Concat(method.IsGenericMethod ? method.GetGenericArguments().Select(Constraint) : []);
             var priority = method.GetCustomAttribute<OverloadResolutionPriorityAttribute>() is { } p ? $"[OverloadResolutionPriority({p.Priority})] " : "";
-            yield return $"{priority}{Modifiers(method)}{Name(Nullability.Create(method.ReturnParameter))} {method.Name}{generic}({Parameters(method)}){where}";
+            yield return (3, method.Name, $"{priority}{Modifiers(method)}{Name(Nullability.Create(method.ReturnParameter))} {method.Name}{generic}({Parameters(method)}){where}");
         }
     }
 

@@ -29,6 +29,9 @@ internal static class Repository
         orderby path
         select (path, File.ReadAllText(file));
 
+    /// <summary>Fails with every one of them, a line each.</summary>
+    public static void None(IEnumerable<string> faults) => Assert.True(faults.ToList() is [], string.Join('\n', faults));
+
     private static string Find()
     {
         var folder = AppContext.BaseDirectory;

@@ -37,16 +37,16 @@ public sealed partial class SourceTests
                      where line is not null
                      select (line.EventId, Room: room, Place: $"{room}/{type.Name}.{method.Name}")).ToList();
         Assert.True(lines.Count > 30, "the log lines were found");
-        Assert.Empty(lines.GroupBy(l => l.EventId).Where(g => g.Count() > 1).Select(g => $"{g.Key}: {string.Join(", ", g.Select(l => l.Place))}"));
-        Assert.Empty(lines.GroupBy(l => l.EventId / 100).Where(g => g.Select(l => l.Room).Distinct().Count() > 1).Select(g => $"{g.Key}xx is shared by two rooms"));
+        Repository.None(lines.GroupBy(l => l.EventId).Where(g => g.Count() > 1).Select(g => $"{g.Key}: {string.Join(", ", g.Select(l => l.Place))}"));
+        Repository.None(lines.GroupBy(l => l.EventId / 100).Where(g => g.Select(l => l.Room).Distinct().Count() > 1).Select(g => $"{g.Key}xx is shared by two rooms"));
     }
 
     [Fact]
     public void Every_log_line_stands_in_the_rooms_list_of_them() =>
-        Assert.Empty(Repository.Sources("src", ".cs").Where(s => !s.Path.EndsWith("/LogMessages.cs", StringComparison.Ordinal) && LogCall().IsMatch(s.Text)).Select(s => s.Path));
+        Repository.None(Repository.Sources("src", ".cs").Where(s => !s.Path.EndsWith("/LogMessages.cs", StringComparison.Ordinal) && LogCall().IsMatch(s.Text)).Select(s => s.Path));
 
     [Fact]
-    public void Every_source_file_fits_a_few_screens() => Assert.Empty(
+    public void Every_source_file_fits_a_few_screens() => Repository.None(
         from source in Repository.Sources("src", ".cs", ".sql").Concat(Repository.Sources("tests", ".cs", ".sql").Where(s => !s.Path.EndsWith("/schema.sql", StringComparison.Ordinal)))
         let lines = source.Text.Count(c => c == '\n')
         where lines > MostLines
@@ -57,10 +57,10 @@ public sealed partial class SourceTests
     {
         var files = Repository.Sources("src/Postgres/Sql", ".sql").Select(s => Path.GetFileNameWithoutExtension(s.Path)).ToHashSet();
         var literals = Repository.Sources("src/Postgres", ".cs").SelectMany(s => StatementName().Matches(s.Text)).Select(m => m.Groups["name"].Value).ToHashSet();
-        Assert.Empty(files.Except(literals));
+        Repository.None(files.Except(literals));
         var used = Repository.Sources("src/Postgres", ".cs").SelectMany(s => StatementUse().Matches(s.Text)).Select(m => m.Groups["name"].Value).ToHashSet();
         Assert.NotEmpty(used);
-        Assert.Empty(used.Except(files));
+        Repository.None(used.Except(files));
         var embedded = Repository.Assembly("Postgres").GetManifestResourceNames().Where(n => n.StartsWith("Sql/", StringComparison.Ordinal)).Select(n => n[4..^4]).ToHashSet();
         Assert.Equal(files.Order(StringComparer.Ordinal), embedded.Order(StringComparer.Ordinal));
     }
@@ -92,7 +92,7 @@ public sealed partial class SourceTests
     {
         var types = Repository.Rooms.SelectMany(r => Repository.Assembly(r).GetTypes()).ToList();
         var parents = types.Select(t => t.BaseType).Where(b => b is not null).Select(b => b!.IsGenericType ? b.GetGenericTypeDefinition() : b).ToHashSet();
-        Assert.Empty(types.Where(t => t.IsClass && !t.IsSealed && !t.IsAbstract && !parents.Contains(t)).Select(t => t.FullName));
+        Repository.None(types.Where(t => t.IsClass && t.Name != "Program" && !t.IsSealed && !t.IsAbstract && !parents.Contains(t)).Select(t => t.FullName!));
     }
 
     [GeneratedRegex(@"\*\*(?<id>[EX][0-9]+)\*\*", RegexOptions.None, 1000)]

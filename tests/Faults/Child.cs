@@ -1,9 +1,10 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 
 namespace Jobs.Tests.Faults;
 
 /// <summary>One real process of the installation under test.</summary>
-internal sealed class Child : IDisposable
+internal sealed partial class Child : IDisposable
 {
     private readonly Process _process;
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -56,6 +57,9 @@ internal sealed class Child : IDisposable
     /// <summary>Whether its log holds a line with this event id.</summary>
     public bool Logged(int eventId) => LineFile.Read(Log).Any(l => l.Contains($" [{eventId}] ", StringComparison.Ordinal));
 
+    /// <summary>How many of its outcomes were refused, as its log says.</summary>
+    public int Refused => LineFile.Read(Log).Select(l => RefusedLine().Match(l)).Where(m => m.Success).Sum(m => int.Parse(m.Groups["count"].Value));
+
     public async Task<int> ExitAsync(TimeSpan? deadline = null)
     {
         await Eventually.HoldsAsync($"process {Name} has ended", () => HasExited, deadline);
@@ -72,4 +76,7 @@ internal sealed class Child : IDisposable
 
         _process.Dispose();
     }
+
+    [GeneratedRegex(@" \[1431\] .*: (?<count>\d+) of \d+ outcomes were refused", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex RefusedLine();
 }

@@ -40,7 +40,7 @@ internal sealed class FloorEnqueuer : IAsyncDisposable
             singles.Add(await FloorStatement.PrepareAsync("floor_insert", schema, withArguments: true));
         }
 
-        return new FloorEnqueuer(schema, await Task.WhenAll(Enumerable.Range(0, int.Parse(Environment.GetEnvironmentVariable("FLOOR_CH") ?? "1")).Select(async _ => await FloorPublisher.OpenAsync(await Servers.ConnectAsync()))), await FloorStatement.PrepareAsync("floor_insert", schema, withArguments: true), [.. singles]);
+        return new FloorEnqueuer(schema, await Task.WhenAll(Enumerable.Range(0, int.Parse(Environment.GetEnvironmentVariable("FLOOR_CH") ?? "1")).Select(async _ => await FloorPublisher.OpenAsync(Environment.GetEnvironmentVariable("FLOOR_ONE") is null ? await Servers.ConnectAsync() : connection))), await FloorStatement.PrepareAsync("floor_insert", schema, withArguments: true), [.. singles]);
     }
 
     public async Task EnqueueManyAsync(string queue, int jobs)

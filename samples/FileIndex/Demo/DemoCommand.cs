@@ -3,7 +3,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Jobs;
 using Npgsql;
-using RabbitMQ.Client.Exceptions;
 using Spectre.Console;
 
 namespace FileIndex.Demo;
@@ -50,13 +49,13 @@ internal static class DemoCommand
         {
             return Complain(e.Message, e.ExitCode, json);
         }
-        catch (Exception e) when (e is NpgsqlException and not PostgresException)
+        catch (Exception e) when (e is NpgsqlException or ArgumentException)
         {
-            return Complain($"Postgres does not answer ({e.Message}). Start it with ./run up, or correct JOBS_POSTGRES.", DemoException.Failed, json);
+            return Complain($"Postgres cannot be used ({e.Message}). Start it with ./run up, or correct JOBS_POSTGRES.", DemoException.Failed, json);
         }
-        catch (Exception e) when (e is BrokerUnreachableException or PostgresException or JobsException or InvalidOperationException)
+        catch (Exception e) when (e is JobsException or InvalidOperationException)
         {
-            return Complain(e.InnerException is { } cause ? $"{e.Message}: {cause.Message}" : e.Message, DemoException.Failed, json);
+            return Complain(e.Message, DemoException.Failed, json);
         }
     }
 

@@ -71,14 +71,13 @@ internal sealed class Stage : IAsyncDisposable
 
     private static async Task<IConnection> ConnectAsync(CancellationToken ct)
     {
-        var factory = new ConnectionFactory { Uri = new Uri(Servers.RabbitMq), ClientProvidedName = "FileIndex demo" };
         try
         {
-            return await factory.CreateConnectionAsync(ct);
+            return await new ConnectionFactory { Uri = new Uri(Servers.RabbitMq), ClientProvidedName = "FileIndex demo" }.CreateConnectionAsync(ct);
         }
-        catch (BrokerUnreachableException e)
+        catch (Exception e) when (e is BrokerUnreachableException or UriFormatException or ArgumentException)
         {
-            throw new DemoException($"RabbitMQ does not answer ({e.InnerException?.Message ?? e.Message}). Start it with ./run up, or correct JOBS_RABBITMQ.");
+            throw new DemoException($"RabbitMQ cannot be used ({e.GetBaseException().Message}). Start it with ./run up, or correct JOBS_RABBITMQ; it looks like amqp://user:password@localhost:5672/.");
         }
     }
 

@@ -48,7 +48,7 @@ internal static class EnqueueCommand
         {
             // A database that is away is found before anything can have been written, so the answer is a plain "no".
             await platform.GetRequiredService<Database>().ReadyAsync(ct);
-            await SayIfBrokerIsAwayAsync(platform.GetRequiredService<TicketPublisher>(), ct);
+            await SayIfBrokerIsAwayAsync(platform.GetRequiredService<BrokerConnection>(), ct);
             id = await platform.GetRequiredService<IJobClient>().EnqueueJsonAsync(type, json, options, ct);
         }
 
@@ -68,11 +68,11 @@ internal static class EnqueueCommand
     }
 
     /// <summary>Not a fault: the row is the truth, and it is written. One line instead of the publisher's many tries.</summary>
-    private static async Task SayIfBrokerIsAwayAsync(TicketPublisher tickets, CancellationToken ct)
+    private static async Task SayIfBrokerIsAwayAsync(BrokerConnection connection, CancellationToken ct)
     {
         try
         {
-            await tickets.CheckAsync(ct);
+            await connection.GetAsync(ct);
         }
         catch (BrokerUnreachableException e)
         {
