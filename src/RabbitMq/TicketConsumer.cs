@@ -179,8 +179,11 @@ internal sealed class TicketConsumer(
 
         var reason = $"Not a ticket: the body must be \"JOBID DISPATCH\", but it has {body.Length} bytes and starts with \"{Preview(body.Span)}\". "
             + "Only the platform publishes to this queue; enqueue jobs through IJobClient.";
-        var set = new BasicProperties(properties) { DeliveryMode = DeliveryModes.Persistent, Expiration = null };
+        // What the broker would act on when it is published again is taken off: a user who is not us is refused, CC and BCC are further addresses.
+        var set = new BasicProperties(properties) { DeliveryMode = DeliveryModes.Persistent, Expiration = null, UserId = null };
         set.Headers = new Dictionary<string, object?>(set.Headers ?? new Dictionary<string, object?>()) { ["x-jobs-reason"] = reason, ["x-jobs-queue"] = topology.NameOf(queue) };
+        set.Headers.Remove("CC");
+        set.Headers.Remove("BCC");
         _buffer.Writer.TryWrite(new Delivery(deliveryTag, generation, default, 0, new Garbage(body.ToArray(), set, reason)));
     }
 

@@ -2,7 +2,6 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
-using DeliveryModes = RabbitMQ.Client.DeliveryModes;
 
 namespace Jobs.RabbitMq;
 
@@ -29,7 +28,7 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
     private readonly List<Ticket> _again = [];              // unconfirmed, refused or returned: to be published once more; guarded by _gate
     private readonly Dictionary<JobId, int> _returns = [];  // guarded by _gate
     private readonly byte[] _body = new byte[TicketBody.MaxLength];
-    private readonly BasicProperties _properties = new() { AppId = "jobs", DeliveryMode = DeliveryModes.Persistent, ContentType = "text/plain" };
+    private readonly TicketProperties _properties = new();
     private Task? _loop;
     private PublishLink? _link;
     private volatile bool _healthy = true;

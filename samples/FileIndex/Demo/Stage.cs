@@ -10,6 +10,7 @@ namespace FileIndex.Demo;
 internal sealed class Stage : IAsyncDisposable
 {
     private readonly ServiceProvider _platform;
+    private bool _isSet;
 
     private Stage(string schema)
     {
@@ -36,6 +37,11 @@ internal sealed class Stage : IAsyncDisposable
         var stage = new Stage($"demo_{Random.Shared.Next():x8}");
         try
         {
+            await using (await stage.Database.OpenConnectionAsync(ct)) // the same for Postgres, while there is nothing to clear
+            {
+            }
+
+            stage._isSet = true;
             await stage.Jobs.QueuesAsync(ct); // the first look makes the platform's tables
             await ResultTable.CreateAsync(stage.Database, ct);
             return stage;
@@ -49,6 +55,17 @@ internal sealed class Stage : IAsyncDisposable
 
     /// <summary>Says what could not be cleared instead of throwing: this also runs after a failure, which must not be hidden by a second one.</summary>
     public async ValueTask DisposeAsync()
+    {
+        if (_isSet)
+        {
+            await ClearAsync();
+        }
+
+        await _platform.DisposeAsync();
+        await Database.DisposeAsync();
+    }
+
+    private async Task ClearAsync()
     {
         await TryAsync($"drop schema if exists {Schema} cascade", async () =>
         {
@@ -64,9 +81,6 @@ internal sealed class Stage : IAsyncDisposable
                 await channel.QueueDeleteAsync(queue);
             });
         }
-
-        await _platform.DisposeAsync();
-        await Database.DisposeAsync();
     }
 
     private static async Task<IConnection> ConnectAsync(CancellationToken ct)

@@ -43,13 +43,15 @@ internal static class EnqueueCommand
             json = await Console.In.ReadToEndAsync(ct);
         }
 
-        JobId id;
-        await using (var platform = target.Open(parsed, broker: true))
+        var platform = target.Open(parsed, broker: true);
+
+        // A database that is away is found before anything can have been written, so the answer is a plain "no".
+        await platform.GetRequiredService<Database>().ReadyAsync(ct);
+        var answers = await BrokerAnswersAsync(platform.GetRequiredService<BrokerConnection>(), ct);
+        var id = await platform.GetRequiredService<IJobClient>().EnqueueJsonAsync(type, json, options, ct);
+        if (answers)
         {
-            // A database that is away is found before anything can have been written, so the answer is a plain "no".
-            await platform.GetRequiredService<Database>().ReadyAsync(ct);
-            await SayIfBrokerIsAwayAsync(platform.GetRequiredService<BrokerConnection>(), ct);
-            id = await platform.GetRequiredService<IJobClient>().EnqueueJsonAsync(type, json, options, ct);
+            await platform.DisposeAsync(); // sends the ticket; with the broker away it would wait for it in vain
         }
 
         var queue = (options.Queue ?? QueueName.Default).Value;
@@ -67,16 +69,18 @@ internal static class EnqueueCommand
         return ExitCode.Done;
     }
 
-    /// <summary>Not a fault: the row is the truth, and it is written. One line instead of the publisher's many tries.</summary>
-    private static async Task SayIfBrokerIsAwayAsync(BrokerConnection connection, CancellationToken ct)
+    /// <summary>When it does not, that is no fault: the row is the truth, and it is written. One line instead of the publisher's many tries.</summary>
+    private static async Task<bool> BrokerAnswersAsync(BrokerConnection connection, CancellationToken ct)
     {
         try
         {
             await connection.GetAsync(ct);
+            return true;
         }
         catch (BrokerUnreachableException e)
         {
             Output.Remark($"warning: RabbitMQ cannot be reached ({Complaints.Causes(e)}). The job is safe in Postgres; a running scheduler dispatches it once the broker can be.");
+            return false;
         }
     }
 

@@ -1,18 +1,27 @@
--- Running jobs whose session is gone: back to their queue under a new dispatch, or failed as poison when this was the $2th worker that died under them.
--- Also finds the claim that a process committed after its session had been ended by others.
+-- Running jobs whose session is gone: back to their queue under a new dispatch, or failed as poison when at least $2 workers died under them.
+-- Who dies for the $2th time beside others in the same case may be innocent: these are taken apart, each some seconds after the one before it, until one dies alone
+-- (or has died three times as often). Also finds the claim that a process committed after its session had been ended by others.
 with orphan as materialized (
-  select j.id, j.session from jobs.job j
+  select j.id, j.session, j.crashes + 1 as crashes from jobs.job j
   where j.state = 'running' and not exists (select from jobs.session s where s.id = j.session)
   order by j.id limit $1
   for update of j skip locked
+), suspect as (
+  select o.id, row_number() over beside as turn, count(*) over (partition by o.session) = 1 or o.crashes >= 3 * $2 as guilty
+  from orphan o where o.crashes >= $2
+  window beside as (partition by o.session order by o.id)
 ), back as (
-  update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, crashes = j.crashes + 1, session = null, ticket_at = now()
-  from orphan o
-  where j.id = o.id and j.state = 'running' and j.session = o.session and j.crashes + 1 < $2
-  returning j.id, j.dispatch, j.queue, j.priority, j.type
+  update jobs.job j set
+    state = case when s.id is null then 'queued' else 'scheduled' end::jobs.state,
+    dispatch = j.dispatch + 1, crashes = o.crashes, session = null,
+    ticket_at = case when s.id is null then now() end,
+    due_at = now() + s.turn * (o.crashes - $2 + 1) * interval '1 second'
+  from orphan o left join suspect s on s.id = o.id
+  where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty is not true
+  returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
 ), poison as (
-  delete from jobs.job j using orphan o
-  where j.id = o.id and j.state = 'running' and j.session = o.session and j.crashes + 1 >= $2
+  delete from jobs.job j using orphan o join suspect s on s.id = o.id
+  where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty
   returning j.*
 ), filed as (
   insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, errors)
