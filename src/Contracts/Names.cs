@@ -53,7 +53,7 @@ public readonly record struct QueueName
     public override string ToString() => Value;
 }
 
-/// <summary>How urgent a job is within its queue: 0 to 31, higher first, strictly.</summary>
+/// <summary>How urgent a job is within its queue: 0 to 31, higher first, strictly; 0 and 1 share a level, first come first served.</summary>
 public readonly record struct JobPriority : IComparable<JobPriority>
 {
     /// <summary>0.</summary>

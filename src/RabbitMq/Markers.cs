@@ -18,7 +18,10 @@ internal sealed class Markers(BrokerConnection connection, Topology topology, IL
             var open = await connection.GetAsync(deadline.Token);
             await topology.DeclareAsync(open, queue, deadline.Token);
             await using var channel = await open.CreateChannelAsync(new CreateChannelOptions(true, true), deadline.Token);
-            var properties = new TicketProperties { Type = "marker", Priority = JobPriority.Lowest.Value };
+            var properties = new BasicProperties
+            {
+                AppId = "jobs", Type = "marker", DeliveryMode = DeliveryModes.Persistent, ContentType = "text/plain", Priority = WirePriority.Of(JobPriority.Lowest.Value),
+            };
             await channel.BasicPublishAsync("", topology.NameOf(queue), mandatory: true, properties, TicketBody.Marker(seconds), deadline.Token);
             return true;
         }

@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
+using DeliveryModes = RabbitMQ.Client.DeliveryModes;
 
 namespace Jobs.RabbitMq;
 
@@ -28,7 +29,7 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
     private readonly List<Ticket> _again = [];              // unconfirmed, refused or returned: to be published once more; guarded by _gate
     private readonly Dictionary<JobId, int> _returns = [];  // guarded by _gate
     private readonly byte[] _body = new byte[TicketBody.MaxLength];
-    private readonly TicketProperties _properties = new();
+    private readonly BasicProperties _properties = new() { AppId = "jobs", DeliveryMode = DeliveryModes.Persistent, ContentType = "text/plain" };
     private Task? _loop;
     private PublishLink? _link;
     private volatile bool _healthy = true;
@@ -260,7 +261,7 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
         var length = TicketBody.Write(_body, ticket.Id, ticket.Dispatch);
         _properties.MessageId = ticket.Id.ToString();
         _properties.Type = ticket.Type;
-        _properties.Priority = ticket.Priority;
+        _properties.Priority = WirePriority.Of(ticket.Priority);
         _properties.Timestamp = new AmqpTimestamp(_time.GetUtcNow().ToUnixTimeSeconds());
         CrashPoint.Hit("E3");
         await link.Channel.BasicPublishAsync(CachedString.Empty, route, mandatory: true, _properties, _body.AsMemory(0, length), ct);
