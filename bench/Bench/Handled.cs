@@ -35,6 +35,13 @@ internal sealed class Handled
         return next.Task;
     }
 
+    /// <summary>Whoever waits for jobs learns that none will come.</summary>
+    public void Fail(Exception error)
+    {
+        Volatile.Read(ref _next).TrySetException(error);
+        _all.TrySetException(error);
+    }
+
     public void Add(int jobs)
     {
         var now = Stopwatch.GetTimestamp();

@@ -51,6 +51,8 @@ internal sealed class TestApp : IAsyncDisposable
 
     public SessionStore Sessions => _client.Services.GetRequiredService<SessionStore>();
 
+    public Markers Markers => _client.Services.GetRequiredService<Markers>();
+
     public static async Task<TestApp> CreateAsync(bool migrate = true)
     {
         var app = new TestApp(await Servers.Current);
@@ -184,7 +186,7 @@ internal sealed class TestApp : IAsyncDisposable
     }
 
     /// <summary>How many messages are ready in a queue of jobs; null when it is not there.</summary>
-    public Task<uint?> DepthAsync(string queue) => _client.Services.GetRequiredService<Markers>().DepthAsync(queue, CancellationToken.None);
+    public Task<uint?> DepthAsync(string queue) => Markers.DepthAsync(queue, CancellationToken.None);
 
     public Task WaitForTicketsAsync(string queue, uint count) => Eventually.SeeAsync(() => DepthAsync(queue), n => n == count, $"{count} tickets in {queue}", Log.Tail);
 

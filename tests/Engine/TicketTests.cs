@@ -42,6 +42,23 @@ public sealed class TicketTests
     }
 
     [Fact]
+    public async Task Marker_comes_out_behind_every_older_ticket_whatever_its_priority()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, 12).Select(n => new Work(n)), w => new() { Priority = w.Number % 6 });
+        await app.WaitForTicketsAsync("default", 12);
+        Assert.True(await app.Markers.SendAsync("default", 1764000000.5, default));
+        var bodies = new List<string>();
+        while (await app.OnBrokerAsync(c => c.BasicGetAsync(app.QueueName("default"), autoAck: true)) is { } message)
+        {
+            bodies.Add(Encoding.UTF8.GetString(message.Body.Span));
+        }
+
+        Assert.Equal(13, bodies.Count);
+        Assert.Equal("marker 1764000000.5", bodies[^1]);
+    }
+
+    [Fact]
     public async Task Ticket_that_comes_many_times_runs_its_job_once()
     {
         await using var app = await TestApp.CreateAsync();

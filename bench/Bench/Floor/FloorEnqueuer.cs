@@ -9,38 +9,38 @@ namespace Jobs.Bench.Floor;
 internal sealed class FloorEnqueuer : IAsyncDisposable
 {
     private const int BatchSize = 1000;
-    private static readonly int Writers = int.Parse(Environment.GetEnvironmentVariable("FLOOR_WRITERS") ?? "2");
+
+    /// <summary>What one connection carries is bound by one reader process in the broker: four give up to a quarter more than one, six no more than four.</summary>
+    private const int Publishers = 4;
+
+    /// <summary>The next single enqueues gather while one batch is being committed and another is on its way; three are slower.</summary>
+    private const int Writers = 2;
+
     private static readonly byte[] Arguments = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(new { text = Load.Text }));
     private static readonly byte[][] BatchArguments = [.. Enumerable.Repeat(Arguments, BatchSize)];
 
     private readonly string _schema;
-    private readonly FloorPublisher[] _publisher;
+    private readonly FloorPublisher[] _publishers;
     private readonly FloorStatement _insert;
     private readonly FloorStatement[] _singleInserts;
-    private readonly Channel<(string Queue, Guid[] Ids)> _committed =
-        Channel.CreateBounded<(string, Guid[])>(new BoundedChannelOptions(256) { SingleReader = false });
+    private readonly Channel<(string Queue, Guid[] Ids)> _committed = Channel.CreateBounded<(string, Guid[])>(256);
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(10_000));
-    private readonly Dictionary<string, CachedString> _routes = [];
     private readonly Task _loops;
     private int _unpublished;
 
-    private FloorEnqueuer(string schema, FloorPublisher[] publisher, FloorStatement insert, FloorStatement[] singleInserts)
+    private FloorEnqueuer(string schema, FloorPublisher[] publishers, FloorStatement insert, FloorStatement[] singleInserts)
     {
-        (_schema, _publisher, _insert, _singleInserts) = (schema, publisher, insert, singleInserts);
-        _loops = Task.WhenAll([.. publisher.Select(p => Task.Run(() => PublishAsync(p))), .. singleInserts.Select(i => Task.Run(() => WriteWaitingAsync(i)))]);
+        (_schema, _publishers, _insert, _singleInserts) = (schema, publishers, insert, singleInserts);
+        _loops = Task.WhenAll([.. publishers.Select(p => Task.Run(() => PublishAsync(p))), .. singleInserts.Select(i => Task.Run(() => WriteWaitingAsync(i)))]);
     }
 
     private sealed record Waiting(Guid Id, TaskCompletionSource Done);
 
-    public static async Task<FloorEnqueuer> OpenAsync(IConnection connection, string schema)
+    public static async Task<FloorEnqueuer> OpenAsync(string schema)
     {
-        var singles = new List<FloorStatement>();
-        for (var i = 0; i < Writers; i++)
-        {
-            singles.Add(await FloorStatement.PrepareAsync("floor_insert", schema, withArguments: true));
-        }
-
-        return new FloorEnqueuer(schema, await Task.WhenAll(Enumerable.Range(0, int.Parse(Environment.GetEnvironmentVariable("FLOOR_CH") ?? "1")).Select(async _ => await FloorPublisher.OpenAsync(Environment.GetEnvironmentVariable("FLOOR_ONE") is null ? await Servers.ConnectAsync() : connection))), await FloorStatement.PrepareAsync("floor_insert", schema, withArguments: true), [.. singles]);
+        var inserts = await Task.WhenAll(Enumerable.Range(0, 1 + Writers).Select(_ => FloorStatement.PrepareAsync("floor_insert", schema, withArguments: true)));
+        var publishers = await Task.WhenAll(Enumerable.Range(0, Publishers).Select(_ => FloorPublisher.OpenAsync()));
+        return new FloorEnqueuer(schema, publishers, inserts[0], inserts[1..]);
     }
 
     public async Task EnqueueManyAsync(string queue, int jobs)
@@ -81,7 +81,7 @@ internal sealed class FloorEnqueuer : IAsyncDisposable
             await Task.Delay(1);
         }
 
-        foreach (var p in _publisher) await p.AllConfirmedAsync();
+        await Task.WhenAll(_publishers.Select(p => p.AllConfirmedAsync()));
     }
 
     public async ValueTask DisposeAsync()
@@ -89,11 +89,9 @@ internal sealed class FloorEnqueuer : IAsyncDisposable
         _waiting.Writer.TryComplete();
         _committed.Writer.TryComplete();
         await _loops;
-        foreach (var p in _publisher) await p.DisposeAsync();
-        await _insert.DisposeAsync();
-        foreach (var insert in _singleInserts)
+        foreach (var each in _publishers.Cast<IAsyncDisposable>().Concat(_singleInserts).Append(_insert))
         {
-            await insert.DisposeAsync();
+            await each.DisposeAsync();
         }
     }
 
@@ -123,18 +121,19 @@ internal sealed class FloorEnqueuer : IAsyncDisposable
         }
     }
 
-    private async Task PublishAsync(FloorPublisher pub)
+    private async Task PublishAsync(FloorPublisher publisher)
     {
+        var routes = new Dictionary<string, CachedString>();
         await foreach (var (queue, ids) in _committed.Reader.ReadAllAsync())
         {
-            CachedString? route; lock (_routes) if (!_routes.TryGetValue(queue, out route))
+            if (!routes.TryGetValue(queue, out var route))
             {
-                _routes.Add(queue, route = new CachedString($"{_schema}.{queue}"));
+                routes.Add(queue, route = new CachedString($"{_schema}.{queue}"));
             }
 
             foreach (var id in ids)
             {
-                await pub.PublishAsync(route, id);
+                await publisher.PublishAsync(route, id);
             }
 
             Interlocked.Add(ref _unpublished, -ids.Length);

@@ -3,11 +3,12 @@ using RabbitMQ.Client.Events;
 
 namespace Jobs.Bench.Floor;
 
-/// <summary>Publishes ids as persistent messages on one channel and counts the confirms; at most <see cref="Window"/> are outstanding.</summary>
+/// <summary>Publishes ids as persistent messages on a connection of its own and counts the confirms; at most <see cref="Window"/> are outstanding.</summary>
 internal sealed class FloorPublisher : IAsyncDisposable
 {
-    private static readonly ulong Window = ulong.Parse(Environment.GetEnvironmentVariable("FLOOR_WINDOW") ?? "8192");
+    private const ulong Window = 8192;
 
+    private readonly IConnection _connection;
     private readonly IChannel _channel;
     private readonly BasicProperties _properties = new() { DeliveryMode = DeliveryModes.Persistent };
     private readonly byte[] _body = new byte[16];
@@ -16,9 +17,9 @@ internal sealed class FloorPublisher : IAsyncDisposable
     private ulong _confirmed;
     private TaskCompletionSource? _progress;
 
-    private FloorPublisher(IChannel channel)
+    private FloorPublisher(IConnection connection, IChannel channel)
     {
-        _channel = channel;
+        (_connection, _channel) = (connection, channel);
         channel.BasicAcksAsync += (_, e) =>
         {
             Confirm(e);
@@ -27,8 +28,11 @@ internal sealed class FloorPublisher : IAsyncDisposable
         channel.BasicNacksAsync += (_, _) => throw new BenchException("The broker refused a message; there is nothing to measure. See its log.");
     }
 
-    public static async Task<FloorPublisher> OpenAsync(IConnection connection) =>
-        new(await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false)));
+    public static async Task<FloorPublisher> OpenAsync()
+    {
+        var connection = await Servers.ConnectAsync();
+        return new(connection, await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false)));
+    }
 
     /// <summary>Hands one message to the client. One caller at a time.</summary>
     public async ValueTask PublishAsync(CachedString queue, Guid id)
@@ -46,7 +50,11 @@ internal sealed class FloorPublisher : IAsyncDisposable
     /// <summary>Ends when all that was published so far is confirmed.</summary>
     public Task AllConfirmedAsync() => ConfirmedAsync(_published);
 
-    public ValueTask DisposeAsync() => _channel.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _channel.DisposeAsync();
+        await _connection.DisposeAsync();
+    }
 
     private async Task ConfirmedAsync(ulong number)
     {

@@ -21,19 +21,11 @@ internal sealed class FloorSubject(string schema) : ISubject
 
     public async Task<IRun> StartAsync(Work? work)
     {
-        // Publishing and consuming on connections of their own: what the broker holds back of one must not hold back the other.
-        var publish = await Servers.ConnectAsync();
-        var enqueuer = await FloorEnqueuer.OpenAsync(publish, schema);
-        if (work is null)
-        {
-            return new Run(schema, publish, enqueuer, null, null);
-        }
-
-        var consume = await Servers.ConnectAsync();
-        return new Run(schema, publish, enqueuer, consume, await FloorWorker.StartAsync(consume, schema, work));
+        var enqueuer = await FloorEnqueuer.OpenAsync(schema);
+        return new Run(schema, enqueuer, work is null ? null : await FloorWorker.StartAsync(schema, work));
     }
 
-    private sealed class Run(string schema, IConnection publish, FloorEnqueuer enqueuer, IConnection? consume, FloorWorker? worker) : IRun
+    private sealed class Run(string schema, FloorEnqueuer enqueuer, FloorWorker? worker) : IRun
     {
         public Task EnqueueManyAsync(string queue, int jobs, int priority) => enqueuer.EnqueueManyAsync(queue, jobs); // the floor knows no priorities
 
@@ -54,11 +46,9 @@ internal sealed class FloorSubject(string schema) : ISubject
             if (worker is not null)
             {
                 await worker.DisposeAsync();
-                await consume!.DisposeAsync();
             }
 
             await enqueuer.DisposeAsync();
-            await publish.DisposeAsync();
         }
     }
 }

@@ -9,10 +9,13 @@ namespace Jobs.Bench.Floor;
 /// </summary>
 internal sealed class FloorWorker : IAsyncDisposable
 {
-    private static readonly int MaxEnd = int.Parse(Environment.GetEnvironmentVariable("FLOOR_END") ?? "500");
-    private static readonly int PrefetchFactor = int.Parse(Environment.GetEnvironmentVariable("FLOOR_PREFETCH") ?? "5");
+    private const int MaxEnd = 500;
+
+    /// <summary>Tickets ahead of each slot. With fewer the broker is waited for, with more nothing is gained.</summary>
+    private const int PrefetchFactor = 5;
 
     private readonly Work _work;
+    private readonly IConnection _connection;
     private readonly IChannel _channel;
     private readonly FloorStatement _claim;
     private readonly FloorStatement _end;
@@ -22,17 +25,19 @@ internal sealed class FloorWorker : IAsyncDisposable
     private long _claimedCount;
     private long _endedCount;
 
-    private FloorWorker(Work work, IChannel channel, FloorStatement claim, FloorStatement end)
+    private FloorWorker(Work work, IConnection connection, IChannel channel, FloorStatement claim, FloorStatement end)
     {
-        (_work, _channel, _claim, _end) = (work, channel, claim, end);
+        (_work, _connection, _channel, _claim, _end) = (work, connection, channel, claim, end);
         _delivered = Channel.CreateBounded<(Guid, ulong)>(new BoundedChannelOptions(PrefetchFactor * work.Concurrency) { SingleReader = true, SingleWriter = true });
     }
 
-    public static async Task<FloorWorker> StartAsync(IConnection connection, string schema, Work work)
+    public static async Task<FloorWorker> StartAsync(string schema, Work work)
     {
-        var worker = new FloorWorker(work, await connection.CreateChannelAsync(),
+        var connection = await Servers.ConnectAsync();
+        var worker = new FloorWorker(work, connection, await connection.CreateChannelAsync(),
             await FloorStatement.PrepareAsync("floor_claim", schema), await FloorStatement.PrepareAsync("floor_end", schema));
         worker._loops = Task.WhenAll(Task.Run(worker.ClaimAsync), Task.Run(worker.EndAsync));
+        _ = worker._loops.ContinueWith(t => work.Handled.Fail(t.Exception!), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         await worker._channel.BasicQosAsync(0, (ushort)(PrefetchFactor * work.Concurrency), global: false);
         await worker._channel.BasicConsumeAsync($"{schema}.{work.Queue}", autoAck: false, new Consumer(worker._channel, worker._delivered.Writer));
         return worker;
@@ -54,6 +59,7 @@ internal sealed class FloorWorker : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _channel.DisposeAsync();
+        await _connection.DisposeAsync();
         _delivered.Writer.TryComplete();
         await _loops;
         await _claim.DisposeAsync();
