@@ -111,8 +111,8 @@ internal sealed class JobStore(Database database)
     }
 
     /// <summary>What could not finish before the shutdown: queued again, with no attempt used up.</summary>
-    public Task<List<Ticket>> HandBackIfRunningAsync(Guid session, CancellationToken ct) =>
-        ReadQueuedAsync(database.Command("hand_back_if_running", Param.Of(session)), ct);
+    public Task<List<Ticket>> HandBackIfRunningAsync(Guid session, Guid[] ids, CancellationToken ct) =>
+        ReadQueuedAsync(database.Command("hand_back_if_running", Param.Of(session), Param.Of(ids)), ct);
 
     private static async Task ReadClaimedAsync(NpgsqlCommand command, string[] types, List<ClaimedJob> claimed, CancellationToken ct)
     {

@@ -6,18 +6,25 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Scheduler;
 
 /// <summary>Notices dead processes and has their jobs run again. Every statement is guarded, so any number of schedulers may do this at once.</summary>
-internal sealed class Rescuer(RepairStore store, TicketPublisher tickets, IOptions<JobsOptions> options, ILogger<Rescuer> log)
+internal sealed class Rescuer(RepairStore store, TicketPublisher tickets, IOptions<JobsOptions> options, TimeProvider time, ILogger<Rescuer> log)
 {
     /// <summary>A job that has killed its worker this often is not tried again.</summary>
     public const int PoisonAfter = 3;
 
     private const int Batch = 1000;
 
-    /// <summary>Orphans without a death in the same sweep are rare (a claim that was committed late): looked for every so many sweeps.</summary>
-    private const int LateEvery = 5;
+    /// <summary>
+    /// Orphans without a death in the same sweep are rare (a claim that was committed late), and looking for them reads all live jobs: it is done every five
+    /// seconds, and less often where it would take more than a hundredth of the time.
+    /// </summary>
+    private const int LateShare = 100;
+
+    private static readonly TimeSpan LateInterval = TimeSpan.FromSeconds(5);
 
     private Guid[] _suspects = [];
-    private int _sweeps;
+    private bool _owed = true;  // a rescue that is due since a death, until it has succeeded
+    private long _rescuedAt;
+    private TimeSpan _took;
 
     public async Task RunOnceAsync(CancellationToken ct)
     {
@@ -38,9 +45,13 @@ internal sealed class Rescuer(RepairStore store, TicketPublisher tickets, IOptio
         }
 
         _suspects = [.. found.Where(s => !s.Ended).Select(s => s.Id)];
-        if (found.Exists(s => s.Ended) || _sweeps++ % LateEvery == 0)
+        _owed |= found.Exists(s => s.Ended);
+        var since = time.GetElapsedTime(_rescuedAt);
+        if (_owed || (since > LateInterval && since > LateShare * _took))
         {
+            var started = time.GetTimestamp();
             await RescueAsync(ct);
+            (_owed, _rescuedAt, _took) = (false, time.GetTimestamp(), time.GetElapsedTime(started));
         }
     }
 

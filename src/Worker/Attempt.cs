@@ -25,6 +25,8 @@ internal sealed class Running
 
     public void Add(JobId id, int attempt) => _attempts[id] = attempt;
 
+    public Guid[] Ids() => [.. _attempts.Keys.Select(id => id.Value)];
+
     public bool Holds(JobId id, int attempt) => _attempts.TryGetValue(id, out var held) && held == attempt;
 
     public void Remove(JobId id, int attempt) => _attempts.TryRemove(new KeyValuePair<JobId, int>(id, attempt));

@@ -31,9 +31,9 @@ internal sealed class Executor(Completer completer, Running running, IServiceSco
             {
                 await completer.AddAsync(completion);
             }
-            else
+            else if (attempt.Lease.Lost.IsCancellationRequested)
             {
-                running.Remove(attempt.Job.Id, attempt.Job.Attempt);
+                running.Remove(attempt.Job.Id, attempt.Job.Attempt); // otherwise it is ours still, to be handed back
             }
         }
         catch (ChannelClosedException)

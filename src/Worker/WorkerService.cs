@@ -106,7 +106,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
     {
         try
         {
-            var handedBack = await _store.HandBackIfRunningAsync(_session.Current.Id, ct);
+            var handedBack = await _store.HandBackIfRunningAsync(_session.Current.Id, _running.Ids(), ct);
             await _tickets.SendAsync(handedBack, ct);
             _log.WorkerStopped(handedBack.Count);
         }

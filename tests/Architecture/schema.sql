@@ -54,7 +54,7 @@ table history_succeeded partition of history FOR VALUES IN ('succeeded') partiti
   errors jsonb
   CREATE INDEX history_succeeded_ended_at_idx ON ONLY jobs.history_succeeded USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_succeeded_id_idx ON ONLY jobs.history_succeeded USING btree (id)
-table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=50000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_scale_factor=0.2, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000)
+table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=50000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_scale_factor=0.2, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=50)
   id uuid not null
   enqueued_at timestamp with time zone not null default now()
   due_at timestamp with time zone
@@ -73,9 +73,8 @@ table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=
   errors jsonb
   constraint job_pk PRIMARY KEY (id)
   constraint job_priority CHECK (((priority >= 0) AND (priority <= 31)))
-  CREATE INDEX job_due ON jobs.job USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::jobs.state, 'scheduled'::jobs.state]))
-  CREATE INDEX job_running ON jobs.job USING btree (session) WHERE (state = 'running'::jobs.state)
-  CREATE INDEX job_ticket ON jobs.job USING btree (queue, ticket_at) WHERE (state = 'queued'::jobs.state)
+  CREATE INDEX job_due ON jobs.job USING btree (due_at) WHERE (due_at IS NOT NULL)
+  CREATE INDEX job_ticket ON jobs.job USING btree (queue, ticket_at) WHERE (ticket_at IS NOT NULL)
 table leader
   name text not null
   session uuid not null

@@ -11,7 +11,7 @@ public sealed class GuardTests
         await using var app = await TestApp.CreateAsync();
         var id = await app.Jobs.EnqueueAsync(new Work());
         Assert.Equal(1, Assert.Single(await app.ClaimAsync(_session, id)).Attempt);
-        Assert.Equal(2, Assert.Single(await app.Store.HandBackIfRunningAsync(_session, default)).Dispatch);
+        Assert.Equal(2, Assert.Single(await app.Store.HandBackIfRunningAsync(_session, [id.Value], default)).Dispatch);
         Assert.Equal(2, Assert.Single(await app.ClaimAsync(_session, id, dispatch: 2)).Attempt);
 
         await AssertRefusedAsync(app, _session, id, attempt: 1);
@@ -26,7 +26,7 @@ public sealed class GuardTests
         var id = await app.Jobs.EnqueueAsync(new Work());
         await app.ClaimAsync(_session, id);
         await AssertRefusedAsync(app, Guid.NewGuid(), id, attempt: 1);
-        Assert.Empty(await app.Store.HandBackIfRunningAsync(Guid.NewGuid(), default));
+        Assert.Empty(await app.Store.HandBackIfRunningAsync(Guid.NewGuid(), [id.Value], default));
         Assert.Equal(JobState.Running, (await app.GetAsync(id)).State);
     }
 
@@ -61,7 +61,7 @@ public sealed class GuardTests
         await using var app = await TestApp.CreateAsync();
         var id = await app.Jobs.EnqueueAsync(new Work());
         await app.ClaimAsync(_session, id);
-        await app.Store.HandBackIfRunningAsync(_session, default);
+        await app.Store.HandBackIfRunningAsync(_session, [id.Value], default);
         var before = await app.RowAsync(id);
         foreach (var dispatch in new[] { -1, 0, 1, 3 })
         {

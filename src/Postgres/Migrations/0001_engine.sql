@@ -7,7 +7,7 @@ create table jobs.job (
   id          uuid        not null,
   enqueued_at timestamptz not null default now(),
   due_at      timestamptz,                     -- pending, scheduled: when it becomes queued
-  ticket_at   timestamptz,                     -- queued: when its newest ticket was sent; the reconciler's clue
+  ticket_at   timestamptz,                     -- queued, running: when its newest ticket was sent; the reconciler's clue
   started_at  timestamptz,                     -- when the newest attempt was claimed
   session     uuid,                            -- running: whose attempt it is
   state       jobs.state  not null,
@@ -23,13 +23,15 @@ create table jobs.job (
   constraint job_pk primary key (id),
   constraint job_priority check (priority between 0 and 31)
 ) with (
-  -- Every row is rewritten once and deleted once: vacuum early, at full speed, by count and not by share of the table.
+  -- Every row is rewritten once, by its claim, and deleted once. Half of each page is left free, so that the claim's new version fits beside the old one.
+  fillfactor = 50,
+  -- Vacuum early, at full speed, by count and not by share of the table.
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,
   autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000
 );
-create index job_due     on jobs.job (due_at)           where state in ('pending', 'scheduled');
-create index job_ticket  on jobs.job (queue, ticket_at) where state = 'queued';
-create index job_running on jobs.job (session)          where state = 'running';
+-- No index, not even the condition of one, speaks of a column that a claim changes: only then does the claim touch no index (a heap-only update).
+create index job_due    on jobs.job (due_at)           where due_at is not null;
+create index job_ticket on jobs.job (queue, ticket_at) where ticket_at is not null;
 
 -- Ended jobs, by kind of end (what succeeded is kept for a shorter time) and by time of end (retention is dropping a partition).
 -- No primary key: it would have to hold ended_at. That an end is recorded once is guaranteed by the delete in the same statement.

@@ -1,9 +1,8 @@
 -- X6, the general end: any end state ($4), a result ($5), a last error ($6: type, message and stack; the rest is added here) that used up an attempt.
--- (`between`: see claim_if_queued.sql.)
 with ended as (
   delete from jobs.job j
   using unnest($2::uuid[], $3::integer[], $4::text[], $5::json[], $6::jsonb[]) as t (id, attempt, state, result, error)
-  where j.id = t.id and j.state between 'running' and 'running' and j.attempt = t.attempt and j.session = $1
+  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
   returning j.*, t.state::jobs.state as final, t.result, t.error
 )
 insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, result, errors)
@@ -12,4 +11,3 @@ select e.id, e.enqueued_at, e.started_at, now(), e.session, e.final, e.attempt, 
   case when e.error is null then e.errors
        else coalesce(e.errors, '[]') || (jsonb_build_object('attempt', e.attempt, 'at', now(), 'session', e.session) || e.error) end
 from ended e
-returning id

@@ -1,6 +1,6 @@
--- Shutdown: what this session still runs goes back to its queue, under a new dispatch and without using up an attempt.
+-- Shutdown: what this session still runs, of these, goes back to its queue, under a new dispatch and without using up an attempt.
 with mine as materialized (
-  select j.id from jobs.job j where j.state = 'running' and j.session = $1 order by j.id for update
+  select j.id from jobs.job j where j.id = any($2::uuid[]) and j.state = 'running' and j.session = $1 order by j.id for update
 )
 update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, session = null, ticket_at = now()
 from mine where j.id = mine.id and j.state = 'running' and j.session = $1

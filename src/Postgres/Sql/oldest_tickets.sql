@@ -1,8 +1,8 @@
 -- For each queue with waiting jobs: when its oldest ticket was sent, and what its markers say. One index descent a queue, however long the queue is.
 with recursive q as (
-  (select j.queue from jobs.job j where j.state = 'queued' order by j.queue limit 1)
+  (select j.queue from jobs.job j where j.ticket_at is not null and j.state = 'queued' order by j.queue limit 1)
   union all
-  select (select j.queue from jobs.job j where j.state = 'queued' and j.queue > q.queue order by j.queue limit 1) from q where q.queue is not null
+  select (select j.queue from jobs.job j where j.ticket_at is not null and j.state = 'queued' and j.queue > q.queue order by j.queue limit 1) from q where q.queue is not null
 )
 select q.queue,
   extract(epoch from now() - (select min(j.ticket_at) from jobs.job j where j.state = 'queued' and j.queue = q.queue))::float8 as oldest_age,

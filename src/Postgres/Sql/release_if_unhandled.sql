@@ -4,7 +4,7 @@ with mine as materialized (
   select j.id
   from unnest($1::uuid[], $2::integer[]) as t (id, dispatch)
   join jobs.job j on j.id = t.id
-  where j.state between 'queued' and 'queued' and j.dispatch = t.dispatch and j.queue = $3 and not j.type = any($4)
+  where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = $3 and not j.type = any($4)
   for update of j skip locked
 )
 update jobs.job j set state = 'scheduled', ticket_at = null,

@@ -1,6 +1,6 @@
 -- Running jobs whose session is gone: back to their queue under a new dispatch, or failed as poison when at least $2 workers died under them.
 -- Who dies for the $2th time beside others in the same case may be innocent: these are taken apart, each some seconds after the one before it, until one dies alone
--- (or has died three times as often). Also finds the claim that a process committed after its session had been ended by others.
+-- (or has died three times as often). Reads all live jobs: no index says what runs, because it would cost every claim (0001_engine.sql). Also finds the claim that a process committed after its session had been ended by others.
 with orphan as materialized (
   select j.id, j.session, j.crashes + 1 as crashes from jobs.job j
   where j.state = 'running' and not exists (select from jobs.session s where s.id = j.session)
