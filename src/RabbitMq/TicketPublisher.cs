@@ -1,8 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
-using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
-using DeliveryModes = RabbitMQ.Client.DeliveryModes;
+using Microsoft.Extensions.Options;
 
 namespace Jobs.RabbitMq;
 
@@ -10,33 +8,26 @@ namespace Jobs.RabbitMq;
 /// E3, E4: publishes tickets behind the caller's back: persistent, mandatory, pipelined, confirms counted in a window with a deadline of our own.
 /// Tickets are hints, so nothing is promised: while the broker is away a bounded number is kept and the rest dropped; the reconciler sends those again.
 /// </summary>
-internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
+internal sealed class TicketPublisher(
+    BrokerConnection connection, IOptions<JobsOptions> options, Topology topology, TimeProvider time, ILogger<TicketPublisher> log) : IAsyncDisposable, IDisposable
 {
-    private const int Window = 8192;
-    private const int MaxReturns = 3;
-    private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// The broker reads a connection in one process of its own, which bounds what one connection can publish: two carry 1.6 times as much as one, four hardly
+    /// more than three. Another lane is opened only when lists of tickets are waiting, so an app that enqueues now and then has one connection.
+    /// </summary>
+    private const int MaxLanes = 3;
+
+    private const int Waiting = 256; // lists of tickets: at most that many statements' worth
     private static readonly TimeSpan FlushDeadline = TimeSpan.FromSeconds(5);
 
-    private readonly BrokerConnection _connection;
-    private readonly Topology _topology;
-    private readonly TimeProvider _time;
-    private readonly ILogger _log;
-    private readonly Channel<IReadOnlyList<Ticket>> _incoming =
-        Channel.CreateBounded<IReadOnlyList<Ticket>>(new BoundedChannelOptions(256) { SingleReader = true });
+    private readonly Channel<IReadOnlyList<Ticket>> _incoming = Channel.CreateBounded<IReadOnlyList<Ticket>>(Waiting);
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, CachedString?> _routes = [];   // null: a queue that cannot be declared
-    private readonly List<Ticket> _again = [];              // unconfirmed, refused or returned: to be published once more; guarded by _gate
-    private readonly Dictionary<JobId, int> _returns = [];  // guarded by _gate
-    private readonly byte[] _body = new byte[TicketBody.MaxLength];
-    private readonly BasicProperties _properties = new() { AppId = "jobs", DeliveryMode = DeliveryModes.Persistent, ContentType = "text/plain" };
-    private Task? _loop;
-    private PublishLink? _link;
-    private volatile bool _healthy = true;
+    private readonly List<BrokerConnection> _more = [];
+    private volatile PublishLane[] _lanes = [];
     private long _dropped;
 
-    public TicketPublisher(BrokerConnection connection, Topology topology, TimeProvider time, ILogger<TicketPublisher> log) =>
-        (_connection, _topology, _time, _log) = (connection, topology, time, log);
+    private bool Healthy => Array.Exists(_lanes, l => l.Healthy);
 
     /// <summary>
     /// Hands tickets over. Waits for room while the broker takes tickets, never while it does not.
@@ -48,20 +39,19 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
             return ValueTask.CompletedTask;
         }
 
-        if (_loop is null)
+        var taken = _incoming.Writer.TryWrite(tickets);
+        var lanes = _lanes.Length;
+        if (lanes == 0 || (lanes < MaxLanes && _incoming.Reader.Count > lanes))
         {
-            lock (_gate)
-            {
-                _loop ??= Task.Run(LoopAsync, CancellationToken.None);
-            }
+            OpenLane(lanes);
         }
 
-        if (_incoming.Writer.TryWrite(tickets))
+        if (taken)
         {
             return ValueTask.CompletedTask;
         }
 
-        if (_healthy)
+        if (Healthy)
         {
             return WaitForRoomAsync(tickets, ct);
         }
@@ -80,13 +70,53 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
             return;
         }
 
-        if (_loop is not null)
-        {
-            _stop.CancelAfter(_healthy ? FlushDeadline : TimeSpan.Zero);
-            await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
+        _stop.CancelAfter(Healthy ? FlushDeadline : TimeSpan.Zero);
+        await Task.WhenAll(_lanes.Select(l => l.EndAsync()));
+        await Task.WhenAll(_more.Select(async c => await c.DisposeAsync()));
         _stop.Dispose();
+    }
+
+    /// <summary>Counts tickets that nobody will publish; said once for each outage, with the sum at its end.</summary>
+    internal void Drop(int count)
+    {
+        if (Interlocked.Add(ref _dropped, count) == count)
+        {
+            log.TicketsDropped(count);
+        }
+    }
+
+    /// <summary>A lane has a connection.</summary>
+    internal void Connected()
+    {
+        if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
+        {
+            log.TicketsDropped(dropped);
+        }
+    }
+
+    /// <summary>A lane has none. If no lane has, room is made, so that a caller who waited for a healthy broker is let go.</summary>
+    internal void NotConnected()
+    {
+        while (!Healthy && _incoming.Reader.Count > Waiting / 2 && _incoming.Reader.TryRead(out var tickets))
+        {
+            Drop(tickets.Count);
+        }
+    }
+
+    private void OpenLane(int open)
+    {
+        lock (_gate)
+        {
+            if (_lanes.Length == open && !_stop.IsCancellationRequested)
+            {
+                if (open > 0)
+                {
+                    _more.Add(new BrokerConnection(options.Value, $"publish {open + 1}", log));
+                }
+
+                _lanes = [.. _lanes, new PublishLane(this, open == 0 ? connection : _more[^1], _incoming.Reader, topology, time, log, _stop.Token)];
+            }
+        }
     }
 
     private async ValueTask WaitForRoomAsync(IReadOnlyList<Ticket> tickets, CancellationToken ct)
@@ -98,297 +128,12 @@ internal sealed class TicketPublisher : IAsyncDisposable, IDisposable
                 return;
             }
 
-            if (!_healthy)
+            if (!Healthy)
             {
                 break;
             }
         }
 
         Drop(tickets.Count);
-    }
-
-    private void Drop(int count)
-    {
-        // Said once for each outage, with the sum at its end.
-        if (Interlocked.Add(ref _dropped, count) == count)
-        {
-            _log.TicketsDropped(count);
-        }
-    }
-
-    private async Task LoopAsync()
-    {
-        using var watchdog = _time.CreateTimer(_ => WatchConfirms(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
-        for (var failures = 0; !_stop.IsCancellationRequested;)
-        {
-            PublishLink? link = null;
-            try
-            {
-                link = await OpenAsync();
-                await PublishAsync(link);
-                await CloseAsync(link);
-                return;
-            }
-            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e) when (link is not null)
-            {
-                // A channel is opened again at once; only one that never lived counts as a failure.
-                failures = _time.GetElapsedTime(link.OpenedAt) > ConfirmDeadline ? 0 : failures + 1;
-                Abandon(link, link.Reason ?? e.Message);
-            }
-            catch (Exception e)
-            {
-                _healthy = false;
-                DrainToDrop();
-                _log.NotConnected("publish tickets", ++failures, e.Message);
-            }
-
-            if (failures > 1 || !_healthy)
-            {
-                await Task.Delay(Backoff.Delay(failures), _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
-    }
-
-    /// <summary>Makes room, so that a caller who waited for a healthy broker is let go.</summary>
-    private void DrainToDrop()
-    {
-        while (_incoming.Reader.Count > 128 && _incoming.Reader.TryRead(out var tickets))
-        {
-            Drop(tickets.Count);
-        }
-    }
-
-    private async Task<PublishLink> OpenAsync()
-    {
-        var connection = await _connection.GetAsync(_stop.Token);
-        var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false), _stop.Token);
-        var link = new PublishLink(connection, channel, new ConfirmWindow<Ticket>(Window), _time.GetTimestamp());
-        channel.BasicAcksAsync += (_, e) =>
-        {
-            link.Window.Settle(e.DeliveryTag, e.Multiple, _time.GetTimestamp());
-            return Task.CompletedTask;
-        };
-        channel.BasicNacksAsync += (_, e) =>
-        {
-            link.Window.Settle(e.DeliveryTag, e.Multiple, _time.GetTimestamp(), Again);
-            return Task.CompletedTask;
-        };
-        channel.BasicReturnAsync += (_, e) =>
-        {
-            Returned(e);
-            return Task.CompletedTask;
-        };
-        channel.ChannelShutdownAsync += (_, e) =>
-        {
-            link.Break(e.ReplyText);
-            return Task.CompletedTask;
-        };
-        _routes.Clear();
-        _link = link;
-        _healthy = true;
-        if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
-        {
-            _log.TicketsDropped(dropped);
-        }
-
-        return link;
-    }
-
-    private async Task PublishAsync(PublishLink link)
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, link.Broken);
-        var reader = _incoming.Reader;
-        while (true)
-        {
-            await PublishAgainAsync(link, stop.Token);
-            if (!reader.TryRead(out var tickets))
-            {
-                if (!await reader.WaitToReadAsync(stop.Token))
-                {
-                    return;
-                }
-
-                continue;
-            }
-
-            await PublishAllAsync(link, tickets, stop.Token);
-        }
-    }
-
-    private async Task PublishAllAsync(PublishLink link, IReadOnlyList<Ticket> tickets, CancellationToken ct)
-    {
-        var i = 0;
-        try
-        {
-            for (; i < tickets.Count; i++)
-            {
-                await PublishAsync(link, tickets[i], ct);
-            }
-        }
-        catch
-        {
-            lock (_gate)
-            {
-                _again.AddRange(tickets.Skip(i)); // perhaps the first of them is in the window too: a duplicate is harmless
-            }
-
-            throw;
-        }
-    }
-
-    private async Task PublishAsync(PublishLink link, Ticket ticket, CancellationToken ct)
-    {
-        if (!_routes.TryGetValue(ticket.Queue, out var route))
-        {
-            _routes.Add(ticket.Queue, route = await RouteAsync(link, ticket.Queue, ct));
-        }
-
-        if (route is null)
-        {
-            Drop(1);
-            return;
-        }
-
-        while (!link.Window.TryAdd(ticket, _time.GetTimestamp(), out var room))
-        {
-            await room.WaitAsync(ct);
-        }
-
-        var length = TicketBody.Write(_body, ticket.Id, ticket.Dispatch);
-        _properties.MessageId = ticket.Id.ToString();
-        _properties.Type = ticket.Type;
-        _properties.Priority = WirePriority.Of(ticket.Priority);
-        _properties.Timestamp = new AmqpTimestamp(_time.GetUtcNow().ToUnixTimeSeconds());
-        CrashPoint.Hit("E3");
-        await link.Channel.BasicPublishAsync(CachedString.Empty, route, mandatory: true, _properties, _body.AsMemory(0, length), ct);
-    }
-
-    private async Task<CachedString?> RouteAsync(PublishLink link, string queue, CancellationToken ct)
-    {
-        try
-        {
-            await _topology.DeclareAsync(link.Connection, queue, ct);
-            return new CachedString(_topology.NameOf(queue));
-        }
-        catch (JobsException e)
-        {
-            _log.QueueRefused(queue, e.Message); // the other queues go on
-            return null;
-        }
-    }
-
-    private async Task PublishAgainAsync(PublishLink link, CancellationToken ct)
-    {
-        while (true)
-        {
-            List<Ticket> again;
-            lock (_gate)
-            {
-                if (_again.Count == 0)
-                {
-                    return;
-                }
-
-                again = [.. _again];
-                _again.Clear();
-            }
-
-            await PublishAllAsync(link, again, ct);
-        }
-    }
-
-    private async Task CloseAsync(PublishLink link)
-    {
-        // All is published; E4 is when the last confirm is in.
-        while (link.Window.Open > 0 && !_stop.IsCancellationRequested && link.Channel.IsOpen)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(5), _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        await link.Channel.DisposeAsync();
-    }
-
-    private void Again(Ticket ticket)
-    {
-        lock (_gate)
-        {
-            _again.Add(ticket);
-        }
-
-        _incoming.Writer.TryWrite([]); // wakes the loop; if there is no room, it is awake
-    }
-
-    private void Returned(BasicReturnEventArgs e)
-    {
-        // Unroutable: the queue was deleted. The broker confirms a returned message too, so the window needs no word of it.
-        if (!TicketBody.TryRead(e.Body.Span, out var id, out var dispatch))
-        {
-            return;
-        }
-
-        var queue = e.RoutingKey[(_topology.NameOf("").Length)..];
-        lock (_gate)
-        {
-            var times = _returns[id] = _returns.GetValueOrDefault(id) + 1;
-            if (times > MaxReturns)
-            {
-                _returns.Remove(id); // the reconciler sends it
-                return;
-            }
-
-            if (_returns.Count > Window)
-            {
-                _returns.Clear();
-            }
-
-            _again.Add(new Ticket(id, dispatch, queue, e.BasicProperties.Priority, e.BasicProperties.Type ?? ""));
-        }
-
-        // Declaring it again is the loop's work: it starts over with a new channel and an empty table of routes.
-        _link?.Break($"queue {e.RoutingKey} was missing and is declared again");
-    }
-
-    private void WatchConfirms()
-    {
-        if (_link is { } link && link.Window.Open > 0 && _time.GetElapsedTime(link.Window.ProgressAt) > ConfirmDeadline)
-        {
-            link.Break("no confirm came in time");
-        }
-    }
-
-    /// <summary>On any doubt the channel is thrown away and its window treated as unknown: published again, a duplicate is harmless.</summary>
-    private void Abandon(PublishLink link, string reason)
-    {
-        _link = null;
-        var unconfirmed = link.Window.Abandon();
-        lock (_gate)
-        {
-            _again.InsertRange(0, unconfirmed);
-            if (_again.Count > 2 * Window)
-            {
-                Drop(_again.Count - (2 * Window));
-                _again.RemoveRange(2 * Window, _again.Count - (2 * Window));
-            }
-        }
-
-        _log.PublisherBroken(reason, unconfirmed.Count);
-        _ = DiscardAsync(link);
-    }
-
-    private async Task DiscardAsync(PublishLink link)
-    {
-        try
-        {
-            await link.Channel.AbortAsync();
-            await link.Channel.DisposeAsync();
-        }
-        catch (Exception e)
-        {
-            _log.Ignored("Closing a broken channel", e.Message);
-        }
     }
 }

@@ -36,7 +36,7 @@ public sealed class TicketTests
         Assert.NotNull(ticket);
         Assert.Equal($"{id} 1", Encoding.UTF8.GetString(ticket.Body.Span));
         var p = ticket.BasicProperties;
-        Assert.Equal(("test.work", id.ToString(), "jobs", "text/plain"), (p.Type, p.MessageId, p.AppId, p.ContentType));
+        Assert.Equal(("test.work", id.ToString(), "jobs"), (p.Type, p.MessageId, p.AppId));
         Assert.Equal(((byte)29, true), (p.Priority, p.Persistent));
         Assert.InRange(p.Timestamp.UnixTime, before, TimeProvider.System.GetUtcNow().ToUnixTimeSeconds());
     }
