@@ -6,8 +6,8 @@ using Jobs.Bench.Ours;
 namespace Jobs.Bench;
 
 /// <summary>
-/// A process of its own for each measurement, so that compiled code, garbage and memory are that measurement's. The result comes back as one line of JSON.
-/// <c>Bench.dll child SUBJECT WHAT SCHEMA JOBS</c>
+/// A process of its own for what is measured, so that compiled code, garbage and memory are that subject's. The results come back as one line of JSON each.
+/// <c>Bench.dll child SUBJECT MEASUREMENT[,MEASUREMENT] SCHEMA quick|full</c>
 /// </summary>
 internal static class Child
 {
@@ -18,14 +18,15 @@ internal static class Child
     public const string IdleScheduler = "idle_scheduler";
     public const string GrowthDrain = "growth_drain";
     private const string Ready = "ready";
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+    private const string Quick = "quick";
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     public static ISubject Subject(string name, string schema) => name == Floor ? new FloorSubject(schema) : new OursSubject(schema);
 
     /// <summary>In the child.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
-        var (subject, what, schema, jobs) = (args[1], args[2], args[3], int.Parse(args[4]));
+        var (subject, what, schema, size) = (args[1], args[2], args[3], args[4]);
         if (what is IdleWorker or IdleScheduler)
         {
             await using var run = await new OursSubject(schema).StartAsync(what == IdleWorker ? new Work(Load.Queue, 20, new Handled()) : null, scheduler: what == IdleScheduler);
@@ -34,30 +35,60 @@ internal static class Child
             return 0;
         }
 
-        var result = what == GrowthDrain
-            ? await Growth.DrainAsync(schema, jobs)
-            : await new Measure(Subject(subject, schema), schema, jobs).RunAsync(what);
-        Console.WriteLine(JsonSerializer.Serialize(result));
+        if (what == GrowthDrain)
+        {
+            Console.WriteLine(JsonSerializer.Serialize(await Growth.DrainAsync(schema, int.Parse(size))));
+            return 0;
+        }
+
+        var sizes = size == Quick ? Sizes.Quick : Sizes.Full;
+        foreach (var measurement in what.Split(','))
+        {
+            var own = SchemaOf(schema, measurement);
+            Console.WriteLine(JsonSerializer.Serialize(await new Measure(Subject(subject, own), own, sizes.Warm, sizes.Of(measurement)).RunAsync(measurement)));
+        }
+
         return 0;
     }
 
-    /// <summary>In the parent: one measurement.</summary>
-    public static async Task<Dictionary<string, double>> MeasureAsync(string subject, string what, string schema, int jobs, CancellationToken stop)
+    /// <summary>Where the measurements of one child are kept apart.</summary>
+    public static string SchemaOf(string schema, string measurement) => $"{schema}_{measurement}";
+
+    /// <summary>In the parent: these measurements of a subject, in one process.</summary>
+    public static Task MeasureAsync(
+        string subject, IReadOnlyList<string> measurements, string schema, bool quick, Action<string, Dictionary<string, double>> measured, CancellationToken stop)
     {
-        using var process = Start(subject, what, schema, jobs, Servers.Postgres);
+        var left = new Queue<string>(measurements);
+        return RunAsync(subject, string.Join(',', measurements), schema, quick ? Quick : "full", Limit, result => measured(left.Dequeue(), result), stop);
+    }
+
+    /// <summary>In the parent: a drain with much else there.</summary>
+    public static Task DrainGrownAsync(string schema, int jobs, Action<Dictionary<string, double>> measured, CancellationToken stop) =>
+        RunAsync(Ours, GrowthDrain, schema, $"{jobs}", Limit + TimeSpan.FromMilliseconds(jobs), measured, stop); // no system is slower than that
+
+    private static async Task RunAsync(
+        string subject, string what, string schema, string size, TimeSpan most, Action<Dictionary<string, double>> measured, CancellationToken stop)
+    {
+        using var process = Start(subject, what, schema, size, Servers.Postgres);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        limit.CancelAfter(Limit);
+        limit.CancelAfter(most);
         try
         {
             process.StandardInput.Close();
-            var line = await process.StandardOutput.ReadToEndAsync(limit.Token);
+            while (await process.StandardOutput.ReadLineAsync(limit.Token) is { } line)
+            {
+                measured(JsonSerializer.Deserialize<Dictionary<string, double>>(line)!);
+            }
+
             await process.WaitForExitAsync(limit.Token);
-            return process.ExitCode == 0 && JsonSerializer.Deserialize<Dictionary<string, double>>(line) is { } result ? result
-                : throw new BenchException($"Measuring {what} of {subject} failed; its own words are above.");
+            if (process.ExitCode != 0)
+            {
+                throw new BenchException($"Measuring {what} of {subject} failed; its own words are above.");
+            }
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            throw new BenchException($"Measuring {what} of {subject} did not end within {Limit.TotalMinutes:F0} minutes: jobs are lost, or something else keeps the machine busy.");
+            throw new BenchException($"Measuring {what} of {subject} did not end within {most.TotalMinutes:F0} minutes: jobs are lost, or something else keeps the machine busy.");
         }
         finally
         {
@@ -68,7 +99,7 @@ internal static class Child
     /// <summary>In the parent: a process that idles until it is ended. Returns when it is ready.</summary>
     public static async Task<Process> StartIdleAsync(string what, string schema, string postgres, CancellationToken stop)
     {
-        var process = Start(Ours, what, schema, 0, postgres);
+        var process = Start(Ours, what, schema, "", postgres);
         if (await process.StandardOutput.ReadLineAsync(stop) == Ready)
         {
             return process;
@@ -87,9 +118,9 @@ internal static class Child
         }
     }
 
-    private static Process Start(string subject, string what, string schema, int jobs, string postgres)
+    private static Process Start(string subject, string what, string schema, string size, string postgres)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(Child).Assembly.Location, Verb, subject, what, schema, $"{jobs}"])
+        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(Child).Assembly.Location, Verb, subject, what, schema, size])
         {
             UseShellExecute = false,
             RedirectStandardInput = true,

@@ -12,6 +12,7 @@ namespace Jobs.Bench;
 internal sealed class Growth(BenchOptions options, StepLog steps, CancellationToken stop)
 {
     private const int HistoryStep = 500_000;
+    private const int WarmJobs = 20_000;
 
     private int Jobs => options.Quick ? 30_000 : 100_000;
 
@@ -34,11 +35,10 @@ internal sealed class Growth(BenchOptions options, StepLog steps, CancellationTo
             {
                 foreach (var each in cases)
                 {
-                    await EnqueueAsync(each.Schema, Load.WarmQueue, Load.WarmJobs, Load.HighPriority);
+                    await EnqueueAsync(each.Schema, Load.WarmQueue, WarmJobs, Load.HighPriority);
                     await EnqueueAsync(each.Schema, Load.Queue, Jobs, Load.HighPriority);
-                    var result = await steps.WhileAsync($"round {round} of {options.Rounds}  {each.Name}",
-                        Child.MeasureAsync(Child.Ours, Child.GrowthDrain, each.Schema, Jobs, stop));
-                    each.Rates.Add(result[Metric.DrainC100]);
+                    await steps.WhileAsync($"round {round} of {options.Rounds}  {each.Name}",
+                        Child.DrainGrownAsync(each.Schema, Jobs, result => each.Rates.Add(result[Metric.DrainC100]), stop));
                     steps.Say($"round {round} of {options.Rounds}  {each.Name,-8}  {each.Rates[^1]:N0} jobs/s");
                 }
             }
@@ -60,7 +60,7 @@ internal sealed class Growth(BenchOptions options, StepLog steps, CancellationTo
     {
         var subject = new OursSubject(schema);
         var warm = new Handled();
-        var warmed = warm.Expect(Load.WarmJobs);
+        var warmed = warm.Expect(WarmJobs);
         await using (await subject.StartAsync(new Work(Load.WarmQueue, 100, warm)))
         {
             await warmed;

@@ -3,10 +3,10 @@ using System.Diagnostics;
 namespace Jobs.Bench;
 
 /// <summary>
-/// One measurement of one subject, in a process of its own. Every one of them: make it warm, settle the servers, start the clock. What is measured is
+/// One measurement of one subject. Every one of them: make it warm, settle the servers, start the clock. What is measured is
 /// the same for both subjects because it is this code.
 /// </summary>
-internal sealed class Measure(ISubject subject, string schema, int jobs)
+internal sealed class Measure(ISubject subject, string schema, int warmJobs, int jobs)
 {
     private const int Callers = 16;
     private const int LatencyConcurrency = 20;
@@ -27,13 +27,13 @@ internal sealed class Measure(ISubject subject, string schema, int jobs)
     private async Task<Dictionary<string, double>> BulkAsync()
     {
         await using var run = await subject.StartAsync(null);
-        await run.EnqueueManyAsync(Load.Queue, Load.WarmJobs, Load.NormalPriority);
-        await run.DispatchedAsync(Load.Queue, Load.WarmJobs);
+        await run.EnqueueManyAsync(Load.Queue, warmJobs, Load.NormalPriority);
+        await run.DispatchedAsync(Load.Queue, warmJobs);
         await Servers.SettleAsync(schema);
 
         var clock = Stopwatch.StartNew();
         await run.EnqueueManyAsync(Load.Queue, jobs, Load.NormalPriority);
-        await run.DispatchedAsync(Load.Queue, Load.WarmJobs + jobs);
+        await run.DispatchedAsync(Load.Queue, warmJobs + jobs);
         return Rate(Metric.BulkEnqueue, clock.Elapsed);
     }
 
@@ -41,13 +41,13 @@ internal sealed class Measure(ISubject subject, string schema, int jobs)
     private async Task<Dictionary<string, double>> SingleAsync()
     {
         await using var run = await subject.StartAsync(null);
-        await CallAsync(run, Load.WarmJobs);
-        await run.DispatchedAsync(Load.Queue, Load.WarmJobs);
+        await CallAsync(run, warmJobs);
+        await run.DispatchedAsync(Load.Queue, warmJobs);
         await Servers.SettleAsync(schema);
 
         var clock = Stopwatch.StartNew();
         await CallAsync(run, jobs);
-        await run.DispatchedAsync(Load.Queue, Load.WarmJobs + jobs);
+        await run.DispatchedAsync(Load.Queue, warmJobs + jobs);
         return Rate(Metric.SingleEnqueue, clock.Elapsed);
     }
 
@@ -55,7 +55,7 @@ internal sealed class Measure(ISubject subject, string schema, int jobs)
     private async Task<Dictionary<string, double>> DrainAsync(string metric, int concurrency)
     {
         var warm = new Handled();
-        var warmed = warm.Expect(Load.WarmJobs);
+        var warmed = warm.Expect(warmJobs);
         await using (var run = await subject.StartAsync(new Work(Load.WarmQueue, concurrency, warm)))
         {
             await warmed;
@@ -71,7 +71,7 @@ internal sealed class Measure(ISubject subject, string schema, int jobs)
             await all;
             await run.EndedAsync();
             var elapsed = Stopwatch.GetElapsedTime(handled.FirstAt);
-            await CheckAsync(run, Load.WarmJobs + jobs);
+            await CheckAsync(run, warmJobs + jobs);
             return Rate(metric, elapsed);
         }
     }
@@ -80,9 +80,9 @@ internal sealed class Measure(ISubject subject, string schema, int jobs)
     private async Task<Dictionary<string, double>> EndToEndAsync()
     {
         var handled = new Handled();
-        var warmed = handled.Expect(Load.WarmJobs);
+        var warmed = handled.Expect(warmJobs);
         await using var run = await subject.StartAsync(new Work(Load.Queue, 100, handled));
-        await run.EnqueueManyAsync(Load.Queue, Load.WarmJobs, Load.NormalPriority);
+        await run.EnqueueManyAsync(Load.Queue, warmJobs, Load.NormalPriority);
         await warmed;
         await run.EndedAsync();
         await Servers.SettleAsync(schema);
@@ -93,7 +93,7 @@ internal sealed class Measure(ISubject subject, string schema, int jobs)
         await all;
         await run.EndedAsync();
         var elapsed = clock.Elapsed;
-        await CheckAsync(run, Load.WarmJobs + jobs);
+        await CheckAsync(run, warmJobs + jobs);
         return Rate(Metric.EndToEnd, elapsed);
     }
 
@@ -101,9 +101,9 @@ internal sealed class Measure(ISubject subject, string schema, int jobs)
     private async Task<Dictionary<string, double>> LatencyAsync()
     {
         var handled = new Handled();
-        var warmed = handled.Expect(Load.WarmJobs);
+        var warmed = handled.Expect(warmJobs);
         await using var run = await subject.StartAsync(new Work(Load.Queue, LatencyConcurrency, handled));
-        await CallAsync(run, Load.WarmJobs);
+        await CallAsync(run, warmJobs);
         await warmed;
         await run.EndedAsync();
         await Servers.SettleAsync(schema);

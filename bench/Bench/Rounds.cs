@@ -24,7 +24,10 @@ internal sealed class Results
         [.. Of(Child.Floor, metric).Zip(Of(Child.Ours, metric), (floor, ours) => Metric.IsLatency(metric) ? floor / ours : ours / floor)];
 }
 
-/// <summary>Measures floor and platform in turns, each from empty tables and queues of its own.</summary>
+/// <summary>
+/// Measures floor and platform in turns, each from empty tables and queues of its own: measurement by measurement, each in a process of its own, or, if it is
+/// to be quick, all of a round in one.
+/// </summary>
 internal sealed class Rounds(BenchOptions options, StepLog steps, CancellationToken stop)
 {
     /// <summary>Tells runs on the same servers apart.</summary>
@@ -37,21 +40,15 @@ internal sealed class Rounds(BenchOptions options, StepLog steps, CancellationTo
         var results = new Results();
         for (var round = 1; round <= options.Rounds; round++)
         {
-            foreach (var measurement in options.Measurements)
+            foreach (var measurements in options.Measurements.Chunk(options.Quick ? options.Measurements.Count : 1))
             {
                 foreach (var subject in options.Subjects)
                 {
-                    var values = await MeasureAsync(subject, measurement);
-                    foreach (var (metric, value) in values)
+                    await MeasureAsync(subject, measurements, (measurement, values) =>
                     {
-                        // One peak is asked for: the worker's while it drains at full speed.
-                        if (metric != Metric.PeakMemory || measurement == Metric.DrainC100)
-                        {
-                            results.Add(subject, metric, value);
-                        }
-                    }
-
-                    steps.Say($"round {round} of {options.Rounds}  {measurement,-14}  {subject,-5}  {Say(values)}");
+                        Add(results, subject, measurement, values);
+                        steps.Say($"round {round} of {options.Rounds}  {measurement,-14}  {subject,-5}  {Say(values)}");
+                    });
                 }
             }
         }
@@ -59,33 +56,48 @@ internal sealed class Rounds(BenchOptions options, StepLog steps, CancellationTo
         return results;
     }
 
-    private async Task<Dictionary<string, double>> MeasureAsync(string subject, string measurement)
+    private static void Add(Results results, string subject, string measurement, Dictionary<string, double> values)
+    {
+        foreach (var (metric, value) in values)
+        {
+            // One peak is asked for: the worker's while it drains at full speed.
+            if (metric != Metric.PeakMemory || measurement == Metric.DrainC100)
+            {
+                results.Add(subject, metric, value);
+            }
+        }
+    }
+
+    private async Task MeasureAsync(string subject, IReadOnlyList<string> measurements, Action<string, Dictionary<string, double>> measured)
     {
         var schema = $"{Name}_{subject[0]}{++_schemas}";
-        var jobs = options.Sizes.Of(measurement);
         try
         {
-            await Child.Subject(subject, schema).CreateAsync();
-            if (Metric.IsDrain(measurement))
+            foreach (var measurement in measurements)
             {
-                await FillAsync(subject, schema, jobs);
+                var own = Child.SchemaOf(schema, measurement);
+                await Child.Subject(subject, own).CreateAsync();
+                if (Metric.IsDrain(measurement))
+                {
+                    await FillAsync(subject, own, options.Sizes.Of(measurement));
+                }
             }
 
-            return await Child.MeasureAsync(subject, measurement, schema, jobs, stop);
+            await Child.MeasureAsync(subject, measurements, schema, options.Quick, measured, stop);
         }
         finally
         {
-            await Servers.RemoveAsync(schema);
+            await Task.WhenAll(measurements.Select(m => Servers.RemoveAsync(Child.SchemaOf(schema, m))));
         }
     }
 
     /// <summary>In this process, which measures nothing.</summary>
-    private static async Task FillAsync(string subject, string schema, int jobs)
+    private async Task FillAsync(string subject, string schema, int jobs)
     {
         await using var run = await Child.Subject(subject, schema).StartAsync(null);
-        await run.EnqueueManyAsync(Load.WarmQueue, Load.WarmJobs, Load.NormalPriority);
+        await run.EnqueueManyAsync(Load.WarmQueue, options.Sizes.Warm, Load.NormalPriority);
         await run.EnqueueManyAsync(Load.Queue, jobs, Load.NormalPriority);
-        await run.DispatchedAsync(Load.WarmQueue, Load.WarmJobs);
+        await run.DispatchedAsync(Load.WarmQueue, options.Sizes.Warm);
         await run.DispatchedAsync(Load.Queue, jobs);
     }
 

@@ -9,6 +9,14 @@ internal sealed class StepLog
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly IAnsiConsole _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
+    public StepLog()
+    {
+        if (Console.IsErrorRedirected)
+        {
+            _console.Profile.Width = 160; // a file has no width
+        }
+    }
+
     public void Say(string text) => _console.MarkupLine($"[grey]{Stopwatch.GetElapsedTime(_started).TotalSeconds,5:F0} s[/]  {Markup.Escape(text)}");
 
     /// <summary>Says what begins and, if it takes longer than two seconds, that it goes on.</summary>

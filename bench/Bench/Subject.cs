@@ -37,7 +37,6 @@ internal static class Load
 {
     public const string Queue = "bench";
     public const string WarmQueue = "warm";
-    public const int WarmJobs = 20_000;
     public const int NormalPriority = 16;
     public const int HighPriority = 24;
     public const int LowPriority = 8;

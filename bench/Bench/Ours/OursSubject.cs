@@ -1,3 +1,4 @@
+using Jobs.Worker;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -17,7 +18,7 @@ internal sealed class OursSubject(string schema) : ISubject
     /// <param name="scheduler">Whether the scheduler runs in the same process.</param>
     public async Task<Run> StartAsync(Work? work, bool scheduler = true)
     {
-        var builder = Host.CreateApplicationBuilder();
+        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true }); // no configuration files, and nobody who watches them
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddSimpleConsole();
         builder.Logging.AddConsole(o => o.LogToStandardErrorThreshold = LogLevel.Trace); // stdout is for the result
         var jobs = builder.Services.AddJobs(o =>
@@ -52,20 +53,13 @@ internal sealed class OursSubject(string schema) : ISubject
         private readonly string _schema;
         private readonly IJobClient _client;
         private readonly NpgsqlConnection _database;
-        private readonly NpgsqlCommand _isRunning;
+        private readonly Running? _running;
         private readonly IConnection _broker;
 
-        private Run(IHost host, string schema, NpgsqlConnection database, NpgsqlCommand isRunning, IConnection broker) =>
-            (_host, _schema, _client, _database, _isRunning, _broker) = (host, schema, host.Services.GetRequiredService<IJobClient>(), database, isRunning, broker);
+        private Run(IHost host, string schema, NpgsqlConnection database, IConnection broker) => (_host, _schema, _client, _running, _database, _broker) =
+            (host, schema, host.Services.GetRequiredService<IJobClient>(), host.Services.GetService<Running>(), database, broker);
 
-        public static async Task<Run> OpenAsync(IHost host, string schema)
-        {
-            var database = await Servers.OpenAsync();
-            await Servers.ExecuteAsync(database, "set enable_seqscan = off");
-            var isRunning = new NpgsqlCommand(Sql.Read("is_running", schema), database);
-            await isRunning.PrepareAsync();
-            return new Run(host, schema, database, isRunning, await Servers.ConnectAsync());
-        }
+        public static async Task<Run> OpenAsync(IHost host, string schema) => new(host, schema, await Servers.OpenAsync(), await Servers.ConnectAsync());
 
         public async Task EnqueueManyAsync(string queue, int jobs, int priority)
         {
@@ -86,12 +80,12 @@ internal sealed class OursSubject(string schema) : ISubject
         /// <summary>How many tickets are ready in the queue.</summary>
         public Task<long> DepthAsync(string queue) => Servers.DepthAsync(_broker, $"{_schema}.{queue}");
 
-        /// <summary>Every job that a handler has seen was claimed, so once none is running, all of them have ended.</summary>
+        /// <summary>Every job that a handler has seen was claimed, so once the worker holds none whose end is not written, all of them have ended.</summary>
         public async Task EndedAsync()
         {
-            while ((bool)(await _isRunning.ExecuteScalarAsync())!)
+            while (_running is { Count: > 0 })
             {
-                await Task.Delay(Look);
+                await Task.Delay(1); // as the floor does
             }
         }
 
@@ -105,7 +99,6 @@ internal sealed class OursSubject(string schema) : ISubject
                 await host.DisposeAsync();
             }
 
-            await _isRunning.DisposeAsync();
             await _database.DisposeAsync();
             await _broker.DisposeAsync();
         }
