@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.Json;
+using Jobs.Postgres;
+using Npgsql;
 
 namespace Jobs.Tests.Engine;
 
@@ -144,6 +146,41 @@ public sealed class EnqueueTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => app.Jobs.EnqueueAsync(new Work(), ct: new CancellationToken(canceled: true)));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => app.Jobs.EnqueueManyAsync([new Work()], ct: new CancellationToken(canceled: true)));
         Assert.Equal(0, await app.LiveAsync());
+    }
+
+    [Fact]
+    public async Task Statement_that_is_repeated_after_an_unknown_commit_makes_one_job_live_or_ended()
+    {
+        await using var app = await TestApp.CreateAsync();
+        NewJob[] rows = [.. Enumerable.Range(0, 3).Select(_ => new NewJob(JobId.New(), "test.work", "default", 16, "{}"u8.ToArray(), null, null))];
+        var fates = new EnqueueFate[3];
+        await app.Store.EnqueueAsync(rows[..2], fates, again: false, default);
+        Assert.Equal([EnqueueFate.Queued, EnqueueFate.Queued], fates[..2]);
+        var session = Guid.NewGuid();
+        await app.ClaimAsync(session, rows[0].Id);
+        await app.SucceedAsync(session, rows[0].Id, attempt: 1);
+
+        await app.Store.EnqueueAsync(rows, fates, again: true, default); // one has ended, one is live, one was never written
+        Assert.Equal([EnqueueFate.Existed, EnqueueFate.Existed, EnqueueFate.Queued], fates);
+        Assert.Equal((2, 1), (await app.LiveAsync(), await app.EndedAsync()));
+        await app.Store.EnqueueAsync(rows, fates, again: true, default);
+        Assert.All(fates, f => Assert.Equal(EnqueueFate.Existed, f));
+    }
+
+    [Fact]
+    public async Task Database_that_does_not_answer_is_an_unknown_outcome_with_the_id_to_repeat()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var away = new NpgsqlConnectionStringBuilder(app.Servers.Postgres) { Port = 1 };
+        var host = app.Build(_ => { }, o => o.Postgres = away.ConnectionString);
+        var id = JobId.New();
+        var error = await Assert.ThrowsAsync<EnqueueUnknownException>(() => ((IJobClient)host.Services.GetService(typeof(IJobClient))!).EnqueueAsync(new Work(), new() { Id = id }).InTimeAsync());
+        Assert.Equal(id, Assert.Single(error.Ids));
+        Assert.Contains($"whether job {id} was written is unknown", error.Message, StringComparison.Ordinal);
+        await ((IAsyncDisposable)host).DisposeAsync();
+
+        Assert.Equal(id, await app.Jobs.EnqueueAsync(new Work(), new() { Id = error.Ids[0] }));
+        Assert.Equal(1, await app.LiveAsync());
     }
 
     [Fact]

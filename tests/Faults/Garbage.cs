@@ -71,13 +71,17 @@ public sealed class Garbage(ServersFixture fixture, ITestOutputHelper output)
         await using var arena = await Arena.OpenAsync(fixture.Servers, output);
         arena.StartScheduler();
         var worker = arena.StartWorker();
-        var ids = await arena.Load.EnqueueAsync(200);
-        await Eventually.HoldsAsync("they have run", () => worker.Started == 200);
+        var ended = await arena.Load.EnqueueAsync(200);
+        await Eventually.HoldsAsync("they have run", async () => await arena.CountAsync("jobs.history") == 200);
+        var running = await arena.Load.EnqueueAsync(5, n => new Work(n, Ms: 1500)); // leaves five slots free
+        await Eventually.HoldsAsync("these run", () => worker.Started == 205);
 
-        // Tickets of ended jobs, of other dispatches and of jobs that never were, many times; and a marker from the year 5138 that says: all tickets have been delivered.
+        // Tickets of jobs that run or have ended, of other dispatches, and of jobs that never were; and a marker from the year 5138: all tickets have been delivered.
+        JobId[] ids = [.. ended, .. running];
         string[] forged = [.. ids.Select(id => $"{id} 1"), .. ids.Select(id => $"{id} 7"), .. ids.Select(_ => $"{JobId.New()} 1"), "marker 99999999999", "marker 1"];
         await arena.Broker.PublishAsync(forged.Concat(forged).Select(f => (new BasicProperties(), Encoding.ASCII.GetBytes(f))));
         await Eventually.HoldsAsync("they have been read", async () => await arena.Broker.DepthAsync() == 0);
+        await Eventually.HoldsAsync("all have ended", async () => await arena.CountAsync("jobs.job") == 0);
 
         await arena.KillAsync(worker);
         await arena.Load.EnqueueManyAsync(2500);
