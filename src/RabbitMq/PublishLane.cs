@@ -28,17 +28,17 @@ internal sealed class PublishLane
     private readonly byte[] _body = new byte[TicketBody.MaxLength];
     private readonly BasicProperties _properties = new() { AppId = "jobs", DeliveryMode = DeliveryModes.Persistent };
     private PublishLink? _link;
-    private volatile bool _healthy = true;
+    private volatile bool _healthy;
 
     public PublishLane(
-        TicketPublisher publisher, BrokerConnection connection, ChannelReader<IReadOnlyList<Ticket>> incoming, Topology topology, TimeProvider time, ILogger log,
+        TicketPublisher publisher, BrokerConnection connection, bool healthy, ChannelReader<IReadOnlyList<Ticket>> incoming, Topology topology, TimeProvider time, ILogger log,
         CancellationToken stop)
     {
-        (_publisher, _connection, _incoming, _topology, _time, _log, _stop) = (publisher, connection, incoming, topology, time, log, stop);
+        (_publisher, _connection, _healthy, _incoming, _topology, _time, _log, _stop) = (publisher, connection, healthy, incoming, topology, time, log, stop);
         _loop = Task.Run(LoopAsync, CancellationToken.None);
     }
 
-    /// <summary>False since a connection could not be made, until one is.</summary>
+    /// <summary>Whether there is a connection; at first what was assumed, true of the first lane.</summary>
     public bool Healthy => _healthy;
 
     /// <summary>Waits for the loop, which ends when all that came in is published and confirmed, or at the stop.</summary>

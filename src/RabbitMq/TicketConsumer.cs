@@ -210,6 +210,7 @@ internal sealed class TicketConsumer(
         await topology.DeclareAsync(open, queue, ct);
         _broken = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var channel = await open.CreateChannelAsync(cancellationToken: ct);
+        channel.DefaultConsumer = this; // a delivery that was under way when its consumer was cancelled is a ticket like any other
         _channel = channel;
         await ConsumeAsync(channel, ct);
     }

@@ -41,7 +41,7 @@ internal sealed class TicketPublisher(
 
         var taken = _incoming.Writer.TryWrite(tickets);
         var lanes = _lanes.Length;
-        if (lanes == 0 || (lanes < MaxLanes && _incoming.Reader.Count > lanes))
+        if (lanes == 0 || (lanes < MaxLanes && _incoming.Reader.Count > lanes && Healthy))
         {
             OpenLane(lanes);
         }
@@ -114,7 +114,7 @@ internal sealed class TicketPublisher(
                     _more.Add(new BrokerConnection(options.Value, $"publish {open + 1}", log));
                 }
 
-                _lanes = [.. _lanes, new PublishLane(this, open == 0 ? connection : _more[^1], _incoming.Reader, topology, time, log, _stop.Token)];
+                _lanes = [.. _lanes, new PublishLane(this, open == 0 ? connection : _more[^1], healthy: open == 0, _incoming.Reader, topology, time, log, _stop.Token)];
             }
         }
     }

@@ -1,4 +1,6 @@
+using Jobs.RabbitMq;
 using Jobs.Worker;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Jobs.Tests.Engine;
 
@@ -33,6 +35,46 @@ public sealed class PrefetchTests
         Assert.True(Claim(prefetch, 0));
         Assert.Equal(40, prefetch.Current);
         Assert.False(Claim(prefetch, 0));
+    }
+
+    [Fact]
+    public async Task Every_ticket_arrives_while_the_prefetch_changes_again_and_again()
+    {
+        const int Count = 20_000;
+        await using var app = await TestApp.CreateAsync();
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, Count).Select(n => new Work(n)));
+        await app.WaitForTicketsAsync("default", Count);
+
+        var options = new JobsOptions { RabbitMq = app.Servers.RabbitMq, Schema = app.Schema };
+        await using var connection = new BrokerConnection(options, "consume", NullLogger.Instance);
+        var consumer = new TicketConsumer(connection, new Topology(options), "default", 50, (_, _) => Task.CompletedTask, TimeProvider.System, NullLogger.Instance);
+        using var stop = new CancellationTokenSource();
+        var run = consumer.RunAsync(stop.Token);
+        var seen = new HashSet<JobId>();
+        var take = Task.Run(async () =>
+        {
+            while (seen.Count < Count && await consumer.WaitAsync(stop.Token))
+            {
+                Delivery last = default;
+                while (consumer.TryTake(out var delivery))
+                {
+                    seen.Add((last = delivery).Id);
+                }
+
+                await consumer.AckThroughAsync(last, stop.Token);
+            }
+        });
+        var all = take.InTimeAsync(); // without the help of a scheduler
+        for (var n = 0; !all.IsCompleted; n++)
+        {
+            await consumer.ResizeAsync(n % 2 == 0 ? 1000 : 100, stop.Token);
+            await Task.Yield();
+        }
+
+        await all;
+        await stop.CancelAsync();
+        await run;
+        await consumer.CloseAsync();
     }
 
     private bool Claim(Prefetch prefetch, int jobs)
