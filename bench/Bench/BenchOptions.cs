@@ -10,7 +10,7 @@ internal sealed record BenchOptions
 
           --quick               fewer jobs: a look in under 90 s instead of figures to publish
           --rounds N            how often each is measured, floor and platform in turns (default 3)
-          --only A[,B]          of bulk_enqueue, single_enqueue, drain_c20, drain_c100, end_to_end, latency, idle
+          --only A[,B]          of bulk_enqueue, single_enqueue, drain_c20, drain_c100, end_to_end, latency, due, idle
           --floor, --ours       only one of the two columns
           --json FILE           the medians and ratios as one JSON object
           --peers               the table of other systems, measured earlier
@@ -36,6 +36,8 @@ internal sealed record BenchOptions
     public IReadOnlyList<string> Subjects => OursOnly ? [Child.Ours] : FloorOnly ? [Child.Floor] : [Child.Floor, Child.Ours];
 
     public IReadOnlyList<string> Measurements => [.. Metric.Measurements.Where(Wants)];
+
+    public bool WantsDue => !FloorOnly && Wants(Child.Due);
 
     public bool WantsIdle => !FloorOnly && Wants(Metric.Idle);
 
@@ -71,8 +73,8 @@ internal sealed record BenchOptions
     private static string Measurement(string name)
     {
         var measurement = Metric.IsLatency(name) ? Metric.Latency : name;
-        return measurement == Metric.Idle || Metric.Measurements.Contains(measurement) ? measurement
-            : throw new BenchException($"--only {name}: there is no such measurement; it is one of {string.Join(", ", Metric.Measurements)}, {Metric.Idle}.");
+        return measurement is Metric.Idle or Child.Due || Metric.Measurements.Contains(measurement) ? measurement
+            : throw new BenchException($"--only {name}: there is no such measurement; it is one of {string.Join(", ", Metric.Measurements)}, {Child.Due}, {Metric.Idle}.");
     }
 
     private static int Number(string option, Queue<string> left, int from, int to)

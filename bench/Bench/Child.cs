@@ -16,6 +16,7 @@ internal static class Child
     public const string Verb = "child";
     public const string IdleWorker = "idle_worker";
     public const string IdleScheduler = "idle_scheduler";
+    public const string Due = "due";
     public const string GrowthDrain = "growth_drain";
     private const string Ready = "ready";
     private const string Quick = "quick";
@@ -41,6 +42,12 @@ internal static class Child
             return 0;
         }
 
+        if (what == Due)
+        {
+            Console.WriteLine(JsonSerializer.Serialize(await DueTimes.MeasureAsync(schema, size == Quick ? 100 : 500)));
+            return 0;
+        }
+
         var sizes = size == Quick ? Sizes.Quick : Sizes.Full;
         foreach (var measurement in what.Split(','))
         {
@@ -61,6 +68,10 @@ internal static class Child
         var left = new Queue<string>(measurements);
         return RunAsync(subject, string.Join(',', measurements), schema, quick ? Quick : "full", Limit, result => measured(left.Dequeue(), result), stop);
     }
+
+    /// <summary>In the parent: whether scheduled jobs start on time.</summary>
+    public static Task MeasureDueAsync(string schema, bool quick, Action<Dictionary<string, double>> measured, CancellationToken stop) =>
+        RunAsync(Ours, Due, schema, quick ? Quick : "full", Limit, measured, stop);
 
     /// <summary>In the parent: a drain with much else there.</summary>
     public static Task DrainGrownAsync(string schema, int jobs, Action<Dictionary<string, double>> measured, CancellationToken stop) =>

@@ -55,7 +55,9 @@ static async Task<int> RunAsync(BenchOptions options)
     var machine = await Servers.DescribeAsync();
     steps.Say($"{machine}; {options.Rounds} rounds");
     var results = await new Rounds(options, steps, stop.Token).RunAsync();
+    var due = options.WantsDue ? MeasureDueAsync() : Task.CompletedTask; // beside the idle processes, which are measured by what they themselves use
     var idle = options.WantsIdle ? await new Idle(options, steps, stop.Token).RunAsync() : new Dictionary<string, IdleCost>();
+    await due;
     Report.Write(options, results, idle, machine);
     if (options.JsonFile is { } file)
     {
@@ -63,6 +65,25 @@ static async Task<int> RunAsync(BenchOptions options)
     }
 
     return 0;
+
+    async Task MeasureDueAsync()
+    {
+        var schema = $"{Rounds.Name}_due";
+        try
+        {
+            await Child.MeasureDueAsync(schema, options.Quick, values =>
+            {
+                foreach (var (metric, value) in values)
+                {
+                    results.Add(Child.Ours, metric, value);
+                }
+            }, stop.Token);
+        }
+        finally
+        {
+            await Servers.RemoveAsync(schema);
+        }
+    }
 
     void Stop(PosixSignalContext context)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Jobs.Bench.Ours;
 using Spectre.Console;
 
 namespace Jobs.Bench;
@@ -43,7 +44,11 @@ internal static class Report
             }
         }
 
-        AnsiConsole.Write(table);
+        if (table.Rows.Count > 0)
+        {
+            AnsiConsole.Write(table);
+        }
+
         WriteCost(results, idle);
         AnsiConsole.MarkupLineInterpolated($"[grey]{machine}. Medians of {options.Rounds} rounds, floor and platform in turns; no-op jobs, 60 bytes of arguments.[/]");
         AnsiConsole.MarkupLine("[grey]A ratio above 1 is better than the floor, for latencies too. c20 and c100: concurrency. How it is measured: docs/PERFORMANCE.md.[/]");
@@ -71,6 +76,9 @@ internal static class Report
         }
 
         root["idle"] = costs;
+        root["due"] = new JsonObject(DueTimes.Metrics
+            .Where(m => results.Of(Child.Ours, m).Count > 0)
+            .Select(m => KeyValuePair.Create<string, JsonNode?>(m, Math.Round(results.Of(Child.Ours, m)[0], 1))));
         await WriteFileAsync(file, root);
     }
 
@@ -93,13 +101,19 @@ internal static class Report
 
     private static void WriteCost(Results results, IReadOnlyDictionary<string, IdleCost> idle)
     {
-        var table = new Table().Border(TableBorder.Rounded).Title("What a process costs");
+        var table = new Table().Border(TableBorder.Rounded).Title("What a process costs, and how late scheduled jobs are");
         table.AddColumn("").AddColumn(new TableColumn("jobs").RightAligned()).AddColumn("goal");
         if (results.Of(Child.Ours, Metric.PeakMemory) is { Count: > 0 } ours)
         {
             var floor = results.Of(Child.Floor, Metric.PeakMemory);
             var beside = floor.Count > 0 ? $" (the floor: {Statistics.Median(floor):F0} MB)" : "";
             table.AddRow($"peak memory of a worker that drains at c100{beside}", $"{Statistics.Median(ours):F0} MB", Mark("<= 150 MB", Statistics.Median(ours) <= 150));
+        }
+
+        if (results.Of(Child.Ours, DueTimes.IdleP99) is [var late] && results.Of(Child.Ours, DueTimes.BurstLast) is [var last])
+        {
+            table.AddRow($"scheduled job's start after its time, p50 ({results.Of(Child.Ours, DueTimes.IdleP50)[0]:F0} ms) and p99", $"{late:F0} ms", Mark("<= 250 ms", late <= 250));
+            table.AddRow($"{DueTimes.Burst:N0} jobs due at one instant: the last one's start", $"{last:F0} ms", Mark("<= 2,000 ms", last <= 2000));
         }
 
         foreach (var (role, cost) in idle)

@@ -40,7 +40,7 @@ internal sealed class Rounds(BenchOptions options, StepLog steps, CancellationTo
         var results = new Results();
         for (var round = 1; round <= options.Rounds; round++)
         {
-            foreach (var measurements in options.Measurements.Chunk(options.Quick ? options.Measurements.Count : 1))
+            foreach (var measurements in options.Measurements.Chunk(options.Quick ? Metric.Measurements.Length : 1))
             {
                 foreach (var subject in options.Subjects)
                 {

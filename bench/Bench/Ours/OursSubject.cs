@@ -16,7 +16,10 @@ internal sealed class OursSubject(string schema) : ISubject
 
     /// <param name="work">Null: no worker.</param>
     /// <param name="scheduler">Whether the scheduler runs in the same process.</param>
-    public async Task<Run> StartAsync(Work? work, bool scheduler = true)
+    public Task<Run> StartAsync(Work? work, bool scheduler = true) => work is null ? StartAsync(null, _ => { }, scheduler)
+        : StartAsync(w => w.Queue(work.Queue, work.Concurrency).Handle<NoOp, NoOpHandler>(), s => s.AddSingleton(work.Handled), scheduler);
+
+    public async Task<Run> StartAsync(Action<WorkerOptions>? worker, Action<IServiceCollection> services, bool scheduler = true)
     {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true }); // no configuration files, and nobody who watches them
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddSimpleConsole();
@@ -28,10 +31,10 @@ internal sealed class OursSubject(string schema) : ISubject
             o.Schema = schema;
             o.AppName = "bench";
         });
-        if (work is not null)
+        services(builder.Services);
+        if (worker is not null)
         {
-            builder.Services.AddSingleton(work.Handled);
-            jobs.AddWorker(w => w.Queue(work.Queue, work.Concurrency).Handle<NoOp, NoOpHandler>());
+            jobs.AddWorker(worker);
         }
 
         if (scheduler)
@@ -60,6 +63,8 @@ internal sealed class OursSubject(string schema) : ISubject
             (host, schema, host.Services.GetRequiredService<IJobClient>(), host.Services.GetService<Running>(), database, broker);
 
         public static async Task<Run> OpenAsync(IHost host, string schema) => new(host, schema, await Servers.OpenAsync(), await Servers.ConnectAsync());
+
+        public IJobClient Client => _client;
 
         public async Task EnqueueManyAsync(string queue, int jobs, int priority)
         {
