@@ -59,7 +59,7 @@ internal static class Child
     }
 
     /// <summary>Where the measurements of one child are kept apart.</summary>
-    public static string SchemaOf(string schema, string measurement) => $"{schema}_{measurement}";
+    public static string SchemaOf(string schema, string measurement) => $"{schema}_{Array.IndexOf(Metric.Measurements, measurement)}";
 
     /// <summary>In the parent: these measurements of a subject, in one process.</summary>
     public static Task MeasureAsync(
