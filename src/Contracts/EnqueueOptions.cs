@@ -20,4 +20,19 @@ public sealed record EnqueueOptions
 
     /// <summary>Start at this time; a past one means now, the year 2199 is the last. Not together with <see cref="Delay"/>.</summary>
     public DateTimeOffset? RunAt { get; init; }
+
+    /// <summary>How long an attempt may take; 10 ms to 30 days. Default: what the job's attribute says. Then its token is cancelled, and the attempt counts as failed.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Not worth starting later than this after the enqueue, by the database clock: it ends as expired then, also while it waits. Over 0, up to 10 years. Default: what the job's attribute says.</summary>
+    public TimeSpan? Expires { get; init; }
+
+    /// <summary>One job at a time for a key. Default: what the record's <see cref="UniqueAttribute"/> says.</summary>
+    public Unique? Unique { get; init; }
+
+    /// <summary>Start only when these jobs have ended. At most 1,000.</summary>
+    public IReadOnlyList<After> After { get; init; } = [];
+
+    /// <summary>The batch it belongs to (<c>IJobClient.CreateBatchAsync</c>).</summary>
+    public JobId? Batch { get; init; }
 }

@@ -15,6 +15,14 @@ public sealed class JobTooLargeException(string what, long bytes, int limit)
     public int Limit { get; } = limit;
 }
 
+/// <summary>A job with this key exists already, and its policy is <see cref="UniqueConflict.Refuse"/>. Nothing was enqueued for it; in a bulk enqueue its neighbours were.</summary>
+public sealed class JobExistsException(string type, JobId existing)
+    : JobsException($"A \"{type}\" job with the same unique key exists: {existing}. Wait for its end, or choose another UniqueConflict than Refuse.")
+{
+    /// <summary>The job that has the key.</summary>
+    public JobId Existing { get; } = existing;
+}
+
 /// <summary>The database could not be reached long enough, and whether the jobs were written is unknown. Enqueue again with the same ids: that is always safe.</summary>
 public sealed class EnqueueUnknownException(IReadOnlyList<JobId> ids, Exception inner)
     : JobsException($"Postgres did not answer ({inner.Message}); whether {(ids.Count == 1 ? $"job {ids[0]} was" : $"these {ids.Count} jobs were")} written is unknown. "

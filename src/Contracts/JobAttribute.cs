@@ -10,4 +10,10 @@ public sealed class JobAttribute(string type) : Attribute
 
     /// <summary>The queue its jobs go to unless the enqueue names another. Default <c>default</c>.</summary>
     public string Queue { get; set; } = QueueName.Default.Value;
+
+    /// <summary>How long an attempt may take, in seconds, unless the enqueue says otherwise. Default 0: for ever. Up to 30 days.</summary>
+    public double TimeoutSeconds { get; set; }
+
+    /// <summary>Not worth starting later than this many seconds after the enqueue, unless the enqueue says otherwise. Default 0: always worth it. Up to 10 years.</summary>
+    public double ExpiresSeconds { get; set; }
 }

@@ -46,4 +46,12 @@ internal static class Delays
         : throw new ArgumentOutOfRangeException(nameof(time), time, $"The time {time:O} is not allowed; use a time before the year {LastYear + 1}.");
 
     private const int LastYear = 2199;
+
+    public static readonly TimeSpan MaxTimeout = TimeSpan.FromDays(30);
+
+    public static TimeSpan CheckTimeout(TimeSpan timeout) => timeout >= TimeSpan.FromMilliseconds(10) && timeout <= MaxTimeout ? timeout
+        : throw new ArgumentOutOfRangeException(nameof(timeout), timeout, $"The timeout {timeout} is not allowed; use 10 ms to {MaxTimeout.Days} days.");
+
+    public static TimeSpan CheckExpiry(TimeSpan expires) => expires > TimeSpan.Zero && expires <= Max ? expires
+        : throw new ArgumentOutOfRangeException(nameof(expires), expires, $"The expiry {expires} is not allowed; use more than 0, up to {Max.Days} days (10 years).");
 }

@@ -9,7 +9,7 @@ public enum JobState
     Scheduled,
     /// <summary>May run now; a ticket for it is on its way.</summary>
     Queued,
-    /// <summary>Its ticket was taken but a limit had no slot for it.</summary>
+    /// <summary>Something other than time holds it back: a job it waits for has not ended, or a limit has no slot for it.</summary>
     Blocked,
     /// <summary>A worker runs it.</summary>
     Running,

@@ -10,6 +10,13 @@ internal static class NameRule
     private static readonly SearchValues<char> First = SearchValues.Create(Letters);
     private static readonly SearchValues<char> Allowed = SearchValues.Create(Letters + "._-");
 
+    /// <summary>Keys are the caller's own words: any characters but control characters.</summary>
+    public static string? KeyFault(string? value, string what) =>
+        string.IsNullOrEmpty(value) ? $"The {what} is empty; give it 1 to {Unique.MaxKeyLength} characters."
+        : value.Length > Unique.MaxKeyLength ? $"The {what} \"{value[..24]}...\" has {value.Length} characters; at most {Unique.MaxKeyLength} are allowed."
+        : value.Any(char.IsControl) ? $"The {what} holds a control character; use printable ones."
+        : null;
+
     public static string Check(string? value, string what)
     {
         var fault = Fault(value, what);

@@ -19,4 +19,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(1204, LogLevel.Warning, "Closing session {Session} did not work; others will notice that it is gone: {Error}")]
     public static partial void SessionNotClosed(this ILogger log, Guid session, string error);
+
+    [LoggerMessage(1205, LogLevel.Warning, "Those that wait for {Jobs} ended jobs, and {Batches} batches, were not told of the end; the scheduler does it: {Error}")]
+    public static partial void FollowersNotTold(this ILogger log, int jobs, int batches, string error);
 }

@@ -30,6 +30,8 @@ internal static class Platform
         services.TryAddSingleton<RepairStore>();
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
+        services.TryAddSingleton<TieStore>();
+        services.TryAddSingleton<Followers>();
         services.TryAddSingleton(p => new Topology(p.GetRequiredService<IOptions<JobsOptions>>().Value));
         services.TryAddSingleton(p => new BrokerConnection(p.GetRequiredService<IOptions<JobsOptions>>().Value, "publish", p.GetRequiredService<ILogger<BrokerConnection>>()));
         services.TryAddSingleton<TicketPublisher>();

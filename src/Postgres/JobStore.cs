@@ -1,6 +1,5 @@
 using System.Data;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Jobs.Postgres;
 
@@ -11,45 +10,49 @@ internal sealed class JobStore(Database database)
     /// E1, E2: writes new jobs; they are durable when this returns. <paramref name="fates"/> says of each what became of it.
     /// <paramref name="again"/>: an earlier try may have succeeded, so a job that has already ended meanwhile is not written again.
     /// </summary>
-    public async Task EnqueueAsync(IReadOnlyList<NewJob> jobs, EnqueueFate[] fates, bool again, CancellationToken ct)
+    /// <returns>Ended jobs that some of the new ones wait for.</returns>
+    public async Task<IReadOnlyCollection<Guid>> EnqueueAsync(IReadOnlyList<NewJob> jobs, Enqueued[] fates, bool again, CancellationToken ct)
     {
         await database.ReadyAsync(ct);
-        if (!again && !jobs.Any(j => j.Later))
+        if (!again && !jobs.Any(j => j.IsGeneral))
         {
             await using var command = database.Command("enqueue", EnqueueParameters(jobs));
             CrashPoint.Hit("E1");
             await command.ExecuteNonQueryAsync(ct);
             CrashPoint.Hit("E2");
-            Array.Fill(fates, EnqueueFate.Queued, 0, jobs.Count);
-            return;
+            for (var i = 0; i < jobs.Count; i++)
+            {
+                fates[i] = new Enqueued(EnqueueFate.Queued, jobs[i].Id);
+            }
+
+            return [];
         }
 
         await using var connection = await database.Source.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, ct);
-        var states = await InsertAnyAsync(jobs, connection, transaction, pending: false, ct);
-        if (again && states.Count > 0)
-        {
-            await ForgetEndedAsync(states, jobs, connection, transaction, ct);
-        }
-
+        var enqueue = new GeneralEnqueue(database, connection, transaction, pending: false);
+        var found = await enqueue.RunAsync(jobs, again, ct);
+        CrashPoint.Hit("E1");
         await transaction.CommitAsync(ct);
+        CrashPoint.Hit("E2");
         for (var i = 0; i < jobs.Count; i++)
         {
-            fates[i] = !states.TryGetValue(jobs[i].Id, out var state) ? EnqueueFate.Existed
-                : state == "queued" ? EnqueueFate.Queued : EnqueueFate.Waiting;
+            fates[i] = found[jobs[i].Id];
         }
+
+        return enqueue.EndedParents;
     }
 
-    /// <summary>Writes jobs in the caller's transaction: nothing runs before its commit, nothing is left after a rollback.</summary>
-    public async Task EnqueueInAsync(IReadOnlyList<NewJob> jobs, NpgsqlTransaction transaction, bool again, CancellationToken ct)
+    /// <summary>
+    /// Writes jobs in the caller's transaction: nothing runs before its commit, nothing is left after a rollback. They wait as pending until
+    /// <see cref="DispatchIfPendingAsync"/> or the scheduler sees the commit; without <paramref name="pending"/> they are queued, and their tickets are the caller's duty.
+    /// </summary>
+    public async Task<IReadOnlyDictionary<JobId, Enqueued>> EnqueueInAsync(
+        IReadOnlyList<NewJob> jobs, NpgsqlTransaction transaction, bool again, CancellationToken ct, bool pending = true)
     {
         var connection = transaction.Connection
             ?? throw new InvalidOperationException("The transaction has already been committed or rolled back; enqueue before that.");
-        var states = await InsertAnyAsync(jobs, connection, transaction, pending: true, ct);
-        if (again && states.Count > 0)
-        {
-            await ForgetEndedAsync(states, jobs, connection, transaction, ct);
-        }
+        return await new GeneralEnqueue(database, connection, transaction, pending).RunAsync(jobs, again, ct);
     }
 
     /// <summary>Pending jobs whose transaction has committed: queued now.</summary>
@@ -85,29 +88,23 @@ internal sealed class JobStore(Database database)
         return released;
     }
 
-    /// <summary>X6, X7: jobs that are done, without a result. Returns how many were still this session's.</summary>
-    public async Task<int> EndSucceededIfRunningAsync(Guid session, Guid[] ids, int[] attempts, CancellationToken ct)
-    {
-        await using var command = database.Command("end_succeeded_if_running", Param.Of(session), Param.Of(ids), Param.Of(attempts));
-        return await command.ExecuteNonQueryAsync(ct);
-    }
+    /// <summary>X6, X7: jobs that are done, without a result.</summary>
+    public Task<EndReport> EndSucceededIfRunningAsync(Guid session, Guid[] ids, int[] attempts, CancellationToken ct) =>
+        ReadEndedAsync(database.Command("end_succeeded_if_running", Param.Of(session), Param.Of(ids), Param.Of(attempts)), ct);
 
-    /// <summary>X6, X7: jobs that end in any other way. Returns how many were still this session's.</summary>
-    public async Task<int> EndIfRunningAsync(Guid session, IReadOnlyList<EndedAttempt> ended, CancellationToken ct)
-    {
-        await using var command = database.Command("end_if_running", Param.Of(session),
+    /// <summary>X6, X7: jobs that end in any other way.</summary>
+    public Task<EndReport> EndIfRunningAsync(Guid session, IReadOnlyList<EndedAttempt> ended, CancellationToken ct) =>
+        ReadEndedAsync(database.Command("end_if_running", Param.Of(session),
             Param.Of(ended.Select(e => e.Id.Value).ToArray()), Param.Of(ended.Select(e => e.Attempt).ToArray()),
-            Param.Of(ended.Select(e => Words.Of(e.State)).ToArray()), Param.Json([.. ended.Select(e => e.Result)]), Param.Jsonb([.. ended.Select(e => e.Error)]));
-        return await command.ExecuteNonQueryAsync(ct);
-    }
+            Param.Of(ended.Select(e => Words.Of(e.State)).ToArray()), Param.Json([.. ended.Select(e => e.Result)]), Param.Jsonb([.. ended.Select(e => e.Error)])), ct);
 
-    /// <summary>X6, X7: attempts that are to be followed by another. Returns how many were still this session's.</summary>
-    public async Task<int> DeferIfRunningAsync(Guid session, IReadOnlyList<DeferredAttempt> deferred, CancellationToken ct)
+    /// <summary>X6, X7: attempts that are to be followed by another.</summary>
+    public async Task<EndReport> DeferIfRunningAsync(Guid session, IReadOnlyList<DeferredAttempt> deferred, CancellationToken ct)
     {
         await using var command = database.Command("defer_if_running", Param.Of(session),
             Param.Of(deferred.Select(d => d.Id.Value).ToArray()), Param.Of(deferred.Select(d => d.Attempt).ToArray()),
             Param.Of(deferred.Select(d => d.Delay.TotalSeconds).ToArray()), Param.Jsonb([.. deferred.Select(d => d.Error)]));
-        return await command.ExecuteNonQueryAsync(ct);
+        return new EndReport(await command.ExecuteNonQueryAsync(ct), Followed.Nothing);
     }
 
     /// <summary>What could not finish before the shutdown: queued again, with no attempt used up.</summary>
@@ -123,7 +120,8 @@ internal sealed class JobStore(Database database)
             claimed.Add(new ClaimedJob(
                 new JobId(reader.GetGuid(0)), reader.GetInt32(1), reader.GetInt16(2), (byte)reader.GetInt16(3),
                 Array.Find(types, t => t == type) ?? type, // the worker's own string: one instance a type, not one a job
-                reader.GetFieldValue<DateTimeOffset>(5), reader.GetFieldValue<byte[]>(6)));
+                reader.GetFieldValue<DateTimeOffset>(5), reader.GetFieldValue<byte[]>(6),
+                reader.IsDBNull(7) ? null : reader.GetFloat(7), reader.IsDBNull(8) ? null : reader.GetGuid(8), reader.IsDBNull(9) ? null : reader.GetFieldValue<Guid[]>(9)));
         }
     }
 
@@ -142,38 +140,18 @@ internal sealed class JobStore(Database database)
         }
     }
 
-    private async Task<Dictionary<JobId, string>> InsertAnyAsync(
-        IReadOnlyList<NewJob> jobs, NpgsqlConnection connection, NpgsqlTransaction transaction, bool pending, CancellationToken ct)
+    internal static async Task<EndReport> ReadEndedAsync(NpgsqlCommand command, CancellationToken ct)
     {
-        await using var insert = new NpgsqlCommand(database.Sql["enqueue_any"], connection, transaction);
-        insert.Parameters.AddRange(EnqueueParameters(jobs));
-        insert.Parameters.Add(new NpgsqlParameter { Value = jobs.Select(j => j.DelaySeconds).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Double });
-        insert.Parameters.Add(new NpgsqlParameter { Value = jobs.Select(j => j.RunAt?.ToUniversalTime()).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.TimestampTz });
-        insert.Parameters.Add(Param.Of(pending));
-        await using var reader = await insert.ExecuteReaderAsync(ct);
-        var states = new Dictionary<JobId, string>(jobs.Count);
-        while (await reader.ReadAsync(ct))
+        await using (command)
         {
-            states.Add(new JobId(reader.GetGuid(0)), reader.GetString(1));
-        }
-
-        return states;
-    }
-
-    private async Task ForgetEndedAsync(
-        Dictionary<JobId, string> inserted, IReadOnlyList<NewJob> jobs, NpgsqlConnection connection, NpgsqlTransaction transaction, CancellationToken ct)
-    {
-        await using var forget = new NpgsqlCommand(database.Sql["forget_if_ended"], connection, transaction);
-        forget.Parameters.Add(Param.Of(inserted.Keys.Select(i => i.Value).ToArray()));
-        forget.Parameters.Add(Param.Of(QueryStore.LookBack(jobs.Min(j => j.Id.CreatedAt))));
-        await using var reader = await forget.ExecuteReaderAsync(ct);
-        while (await reader.ReadAsync(ct))
-        {
-            inserted.Remove(new JobId(reader.GetGuid(0)));
+            await using var reader = await command.ExecuteReaderAsync(ct);
+            await reader.ReadAsync(ct);
+            var (followed, batches) = (reader.IsDBNull(1) ? [] : reader.GetFieldValue<Guid[]>(1), reader.IsDBNull(2) ? [] : reader.GetFieldValue<Guid[]>(2));
+            return new EndReport((int)reader.GetInt64(0), followed.Length + batches.Length == 0 ? Followed.Nothing : new Followed(followed, [.. batches.Distinct()]));
         }
     }
 
-    private static NpgsqlParameter[] EnqueueParameters(IReadOnlyList<NewJob> jobs)
+    internal static NpgsqlParameter[] EnqueueParameters(IReadOnlyList<NewJob> jobs)
     {
         var n = jobs.Count;
         var (ids, types, queues, priorities, arguments) = (new Guid[n], new string[n], new string[n], new short[n], new byte[n][]);

@@ -1,13 +1,36 @@
 namespace Jobs.Postgres;
 
 /// <summary>One job about to be written.</summary>
-internal readonly record struct NewJob(JobId Id, string Type, string Queue, byte Priority, byte[] Arguments, double? DelaySeconds, DateTimeOffset? RunAt)
+internal readonly record struct NewJob(JobId Id, string Type, string Queue, byte Priority, byte[] Arguments, double? DelaySeconds, DateTimeOffset? RunAt, Ties? Ties = null)
 {
-    public bool Later => DelaySeconds is not null || RunAt is not null;
+    /// <summary>It needs the general statements.</summary>
+    public bool IsGeneral => DelaySeconds is not null || RunAt is not null || Ties is not null;
+}
+
+/// <summary>What few jobs have: deadlines, keys, others they wait for, a batch.</summary>
+internal sealed record Ties
+{
+    public double? ExpiresSeconds { get; init; }
+    public float? TimeoutSeconds { get; init; }
+
+    /// <summary>TYPE:KEY, held by the live row; until its first claim if <see cref="UntilStarted"/>.</summary>
+    public string? UniqueKey { get; init; }
+    public bool UntilStarted { get; init; }
+
+    /// <summary>A key that is taken for a time whatever becomes of the job.</summary>
+    public string? HeldKey { get; init; }
+    public double HeldSeconds { get; init; }
+    public UniqueConflict OnConflict { get; init; }
+    public JobId? Batch { get; init; }
+    public IReadOnlyList<After> After { get; init; } = [];
+
+    /// <summary>Others of the same call wait for it.</summary>
+    public bool Followed { get; init; }
 }
 
 /// <summary>An attempt that has just been claimed.</summary>
-internal readonly record struct ClaimedJob(JobId Id, int Attempt, int Failures, byte Priority, string Type, DateTimeOffset EnqueuedAt, byte[] Arguments);
+internal readonly record struct ClaimedJob(
+    JobId Id, int Attempt, int Failures, byte Priority, string Type, DateTimeOffset EnqueuedAt, byte[] Arguments, float? TimeoutSeconds = null, Guid? Batch = null, Guid[]? After = null);
 
 /// <summary>The end of an attempt that ends its job. Error and result are JSON.</summary>
 internal readonly record struct EndedAttempt(JobId Id, int Attempt, JobState State, byte[]? Result, string? Error);
@@ -15,10 +38,26 @@ internal readonly record struct EndedAttempt(JobId Id, int Attempt, JobState Sta
 /// <summary>The end of an attempt that is to be followed by another.</summary>
 internal readonly record struct DeferredAttempt(JobId Id, int Attempt, TimeSpan Delay, string? Error);
 
-/// <summary>What became of a batch of jobs that was enqueued.</summary>
+/// <summary>What became of a job that was enqueued: queued now, waiting for something, or there already.</summary>
 internal enum EnqueueFate
 {
     Queued,
     Waiting,
     Existed,
 }
+
+/// <summary>What an enqueue did for one job, and which job that is: another one where a key was taken.</summary>
+[System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
+internal readonly record struct Enqueued(EnqueueFate Fate, JobId Id);
+
+/// <summary>Ended jobs that somebody may be waiting for, and the batches that ended jobs belong to.</summary>
+internal sealed record Followed(IReadOnlyCollection<Guid> Jobs, IReadOnlyCollection<Guid> Batches)
+{
+    public static readonly Followed Nothing = new([], []);
+
+    public bool IsNothing => Jobs.Count == 0 && Batches.Count == 0;
+}
+
+/// <summary>How many of the attempts were still this session's, and who has to be told of their end.</summary>
+[System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
+internal readonly record struct EndReport(int Written, Followed Followed);

@@ -17,5 +17,13 @@ internal static class Words
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, "Not a job state."),
     };
 
+    public static string Of(Otherwise effect) => effect switch
+    {
+        Otherwise.Cancel => "cancel",
+        Otherwise.Run => "run",
+        Otherwise.Hold => "hold",
+        _ => throw new ArgumentOutOfRangeException(nameof(effect), effect, "Not something to do otherwise."),
+    };
+
     public static JobState State(string word) => Enum.Parse<JobState>(word, ignoreCase: true);
 }

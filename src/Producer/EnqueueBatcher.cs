@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Jobs.Coordination;
 using Jobs.Postgres;
 using Jobs.RabbitMq;
 using Microsoft.Extensions.Logging;
@@ -9,7 +10,7 @@ namespace Jobs.Producer;
 /// Writes rows and hands their tickets over. Single enqueues that are under way at the same time share a statement: whoever finds the writer busy is
 /// in the next one. Nothing waits for more to come, so a lone enqueue pays nothing.
 /// </summary>
-internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, TimeProvider time, ILogger<EnqueueBatcher> log)
+internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Followers followers, TimeProvider time, ILogger<EnqueueBatcher> log)
 {
     private const int MaxBatch = 500;
     private const int MaxBulk = 1000;
@@ -22,21 +23,23 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(10_000) { SingleReader = false });
     private int _writing;
 
-    private sealed record Waiting(NewJob Row, bool Named, TaskCompletionSource Done);
+    private sealed record Waiting(NewJob Row, bool Named, TaskCompletionSource<Enqueued> Done);
 
-    public async Task EnqueueAsync(NewJob row, bool named, CancellationToken ct)
+    /// <returns>What became of it.</returns>
+    public async Task<Enqueued> EnqueueAsync(NewJob row, bool named, CancellationToken ct)
     {
-        var waiting = new Waiting(row, named, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        var waiting = new Waiting(row, named, new TaskCompletionSource<Enqueued>(TaskCreationOptions.RunContinuationsAsynchronously));
         await _waiting.Writer.WriteAsync(waiting, ct);
         StartWriter();
-        await waiting.Done.Task.WaitAsync(ct);
+        return await waiting.Done.Task.WaitAsync(ct);
     }
 
     /// <summary>Bulk: the next statement is prepared while one is being committed.</summary>
+    /// <returns>How many are new.</returns>
     public async Task<long> EnqueueManyAsync(IAsyncEnumerable<NewJob> rows, Func<bool> named, CancellationToken ct)
     {
         long total = 0;
-        var writing = Task.CompletedTask;
+        var writing = Task.FromResult(0L);
         try
         {
             var batch = new List<NewJob>(MaxBulk);
@@ -52,13 +55,13 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
             }
 
             await NextAsync();
+            return total + await writing;
 
             async Task NextAsync()
             {
-                await writing;
+                total += await writing;
                 ct.ThrowIfCancellationRequested();
-                writing = batch.Count == 0 ? Task.CompletedTask : WriteAsync(batch, named(), ct);
-                total += batch.Count;
+                writing = batch.Count == 0 ? Task.FromResult(0L) : WriteManyAsync(batch, named(), ct);
                 (batch, bytes) = (new List<NewJob>(MaxBulk), 0);
             }
         }
@@ -66,8 +69,23 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
         {
             await writing; // also when the caller's own sequence throws: what has been sent is finished
         }
+    }
 
-        return total;
+    /// <exception cref="JobExistsException">A key is taken, and is not to be; the other rows stand.</exception>
+    private async Task<long> WriteManyAsync(List<NewJob> rows, bool named, CancellationToken ct)
+    {
+        var fates = await WriteAsync(rows, named, ct);
+        long added = 0;
+        for (var i = 0; i < rows.Count; i++)
+        {
+            added += fates[i].Fate == EnqueueFate.Existed ? 0 : 1;
+            if (fates[i].Fate == EnqueueFate.Existed && fates[i].Id != rows[i].Id && rows[i].Ties?.OnConflict == UniqueConflict.Refuse)
+            {
+                throw new JobExistsException(rows[i].Type, fates[i].Id);
+            }
+        }
+
+        return added;
     }
 
     private void StartWriter()
@@ -114,8 +132,11 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
         var rows = batch.ConvertAll(w => w.Row);
         try
         {
-            await WriteAsync(rows, batch.Exists(w => w.Named), CancellationToken.None);
-            batch.ForEach(w => w.Done.SetResult());
+            var fates = await WriteAsync(rows, batch.Exists(w => w.Named), CancellationToken.None);
+            for (var i = 0; i < batch.Count; i++)
+            {
+                batch[i].Done.SetResult(fates[i]);
+            }
         }
         catch (EnqueueUnknownException e)
         {
@@ -137,15 +158,16 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
     }
 
     /// <summary>E1 to E3 for one statement's worth of rows. Repeats after errors that pass, in the form that is safe after an unknown outcome.</summary>
-    private async Task WriteAsync(IReadOnlyList<NewJob> rows, bool named, CancellationToken ct)
+    private async Task<Enqueued[]> WriteAsync(IReadOnlyList<NewJob> rows, bool named, CancellationToken ct)
     {
-        var fates = new EnqueueFate[rows.Count];
+        var fates = new Enqueued[rows.Count];
+        IReadOnlyCollection<Guid> endedParents;
         var started = time.GetTimestamp();
         for (var n = 1; ; n++)
         {
             try
             {
-                await store.EnqueueAsync(rows, fates, again: named || n > 1, CancellationToken.None);
+                endedParents = await store.EnqueueAsync(rows, fates, again: named || n > 1, CancellationToken.None);
                 break;
             }
             catch (Exception e) when (Transient.Is(e))
@@ -163,7 +185,7 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
         var queued = new List<Ticket>(rows.Count);
         for (var i = 0; i < rows.Count; i++)
         {
-            if (fates[i] == EnqueueFate.Queued)
+            if (fates[i].Fate == EnqueueFate.Queued)
             {
                 var row = rows[i];
                 queued.Add(new Ticket(row.Id, 1, row.Queue, row.Priority, row.Type));
@@ -171,5 +193,7 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Ti
         }
 
         await tickets.SendAsync(queued, CancellationToken.None);
+        followers.Tell(new Followed(endedParents, []));
+        return fates;
     }
 }

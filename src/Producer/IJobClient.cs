@@ -27,7 +27,8 @@ public interface IJobClient
     /// <param name="jobs">The jobs.</param>
     /// <param name="each">The options of each job; null means the defaults.</param>
     /// <param name="ct">Stops between statements.</param>
-    /// <returns>How many were enqueued.</returns>
+    /// <returns>How many are new; those whose unique key was taken are not.</returns>
+    /// <exception cref="JobExistsException">The key of one was taken, and its policy is to refuse that. The others of its statement stand.</exception>
     Task<long> EnqueueManyAsync<TJob>(IEnumerable<TJob> jobs, Func<TJob, EnqueueOptions?>? each = null, CancellationToken ct = default);
 
     /// <inheritdoc cref="EnqueueManyAsync{TJob}(IEnumerable{TJob}, Func{TJob, EnqueueOptions}, CancellationToken)"/>
@@ -36,6 +37,16 @@ public interface IJobClient
     /// <summary>Dispatches jobs of a transaction that has just been committed, instead of waiting for the scheduler. Harmless for any other job.</summary>
     /// <returns>How many were dispatched.</returns>
     Task<int> DispatchAsync(IEnumerable<JobId> ids, CancellationToken ct = default);
+
+    /// <summary>Makes an empty batch. Jobs are added by <see cref="EnqueueOptions.Batch"/>, in any number of calls.</summary>
+    Task<JobId> CreateBatchAsync(BatchOptions? options = null, CancellationToken ct = default);
+
+    /// <summary>No job is added to the batch any more: it is complete once all of its jobs have ended.</summary>
+    /// <exception cref="JobsException">There is no such batch.</exception>
+    Task SealBatchAsync(JobId batch, CancellationToken ct = default);
+
+    /// <summary>How far a batch is; null when there is none with this id.</summary>
+    Task<BatchInfo?> GetBatchAsync(JobId batch, CancellationToken ct = default);
 
     /// <summary>What is known about a job, live or ended; null when there is none with this id, or it ended longer ago than history is kept.</summary>
     Task<JobInfo?> GetAsync(JobId id, CancellationToken ct = default);

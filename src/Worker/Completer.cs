@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Jobs.Coordination;
 using Jobs.Postgres;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -9,7 +10,7 @@ namespace Jobs.Worker;
 /// X6, X7: writes how attempts ended, all that are waiting in one statement a kind. What the database cannot take now is kept and written when it can; rows that
 /// are no longer this session's are counted and left alone.
 /// </summary>
-internal sealed class Completer(JobStore store, RepairStore repair, Running running, TimeProvider time, ILogger<Completer> log)
+internal sealed class Completer(JobStore store, RepairStore repair, Followers followers, Running running, TimeProvider time, ILogger<Completer> log)
 {
     private const int MaxBatch = 500;
     private const int DaysAhead = 14;
@@ -69,8 +70,9 @@ internal sealed class Completer(JobStore store, RepairStore repair, Running runn
                 try
                 {
                     CrashPoint.Hit("X6");
-                    var written = await WriteOnceAsync(batch);
+                    var (written, followed) = await WriteOnceAsync(batch);
                     CrashPoint.Hit("X7");
+                    followers.Tell(followed);
                     if (written < batch.Count)
                     {
                         // After a repetition the first try may have been the one that counted; the rows cannot tell, and nothing is lost either way.
@@ -118,7 +120,7 @@ internal sealed class Completer(JobStore store, RepairStore repair, Running runn
         }
     }
 
-    private Task<int> WriteOnceAsync(List<Completion> batch)
+    private Task<EndReport> WriteOnceAsync(List<Completion> batch)
     {
         var session = batch[0].Attempt.Lease.Id;
         if (batch[0].IsPlainSuccess)

@@ -20,6 +20,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
     private readonly Session _session;
     private readonly Executor _executor;
     private readonly Completer _completer;
+    private readonly Followers _followers;
     private readonly Running _running;
     private readonly TimeProvider _time;
     private readonly ILogger<WorkerService> _log;
@@ -35,10 +36,10 @@ internal sealed class WorkerService : IHostedService, IDisposable
 
     public WorkerService(
         WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
-        Executor executor, Completer completer, Running running, TimeProvider time, ILogger<WorkerService> log)
+        Executor executor, Completer completer, Followers followers, Running running, TimeProvider time, ILogger<WorkerService> log)
     {
-        (_options, _store, _tickets, _session, _executor, _completer, _running, _time, _log) =
-            (options, store, tickets, session, executor, completer, running, time, log);
+        (_options, _store, _tickets, _session, _executor, _completer, _followers, _running, _time, _log) =
+            (options, store, tickets, session, executor, completer, followers, running, time, log);
         _connection = new BrokerConnection(jobs.Value, "consume", log);
         foreach (var (queue, concurrency) in options.Queues)
         {
@@ -108,6 +109,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
         {
             var handedBack = await _store.HandBackIfRunningAsync(_session.Current.Id, _running.Ids(), ct);
             await _tickets.SendAsync(handedBack, ct);
+            await _followers.ToldAsync(ct);
             _log.WorkerStopped(handedBack.Count);
         }
         catch (Exception e)

@@ -13,14 +13,14 @@ internal static class Claims
         return claimed;
     }
 
-    public static Task<int> SucceedAsync(this TestApp app, Guid session, JobId id, int attempt) =>
-        app.Store.EndSucceededIfRunningAsync(session, [id.Value], [attempt], CancellationToken.None);
+    public static async Task<int> SucceedAsync(this TestApp app, Guid session, JobId id, int attempt) =>
+        (await app.Store.EndSucceededIfRunningAsync(session, [id.Value], [attempt], CancellationToken.None)).Written;
 
-    public static Task<int> EndAsync(this TestApp app, Guid session, JobId id, int attempt, JobState state = JobState.Failed) =>
-        app.Store.EndIfRunningAsync(session, [new EndedAttempt(id, attempt, state, null, """{"type": "x", "message": "y"}""")], CancellationToken.None);
+    public static async Task<int> EndAsync(this TestApp app, Guid session, JobId id, int attempt, JobState state = JobState.Failed) =>
+        (await app.Store.EndIfRunningAsync(session, [new EndedAttempt(id, attempt, state, null, """{"type": "x", "message": "y"}""")], CancellationToken.None)).Written;
 
-    public static Task<int> DeferAsync(this TestApp app, Guid session, JobId id, int attempt) =>
-        app.Store.DeferIfRunningAsync(session, [new DeferredAttempt(id, attempt, TimeSpan.Zero, null)], CancellationToken.None);
+    public static async Task<int> DeferAsync(this TestApp app, Guid session, JobId id, int attempt) =>
+        (await app.Store.DeferIfRunningAsync(session, [new DeferredAttempt(id, attempt, TimeSpan.Zero, null)], CancellationToken.None)).Written;
 
     /// <summary>A session row as a process that died would have left it: nobody holds its lock.</summary>
     public static async Task<Guid> DeadSessionAsync(this TestApp app, bool locks = true)

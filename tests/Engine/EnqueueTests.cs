@@ -153,18 +153,18 @@ public sealed class EnqueueTests
     {
         await using var app = await TestApp.CreateAsync();
         NewJob[] rows = [.. Enumerable.Range(0, 3).Select(_ => new NewJob(JobId.New(), "test.work", "default", 16, "{}"u8.ToArray(), null, null))];
-        var fates = new EnqueueFate[3];
+        var fates = new Enqueued[3];
         await app.Store.EnqueueAsync(rows[..2], fates, again: false, default);
-        Assert.Equal([EnqueueFate.Queued, EnqueueFate.Queued], fates[..2]);
+        Assert.Equal([EnqueueFate.Queued, EnqueueFate.Queued], fates[..2].Select(f => f.Fate));
         var session = Guid.NewGuid();
         await app.ClaimAsync(session, rows[0].Id);
         await app.SucceedAsync(session, rows[0].Id, attempt: 1);
 
         await app.Store.EnqueueAsync(rows, fates, again: true, default); // one has ended, one is live, one was never written
-        Assert.Equal([EnqueueFate.Existed, EnqueueFate.Existed, EnqueueFate.Queued], fates);
+        Assert.Equal([EnqueueFate.Existed, EnqueueFate.Existed, EnqueueFate.Queued], fates.Select(f => f.Fate));
         Assert.Equal((2, 1), (await app.LiveAsync(), await app.EndedAsync()));
         await app.Store.EnqueueAsync(rows, fates, again: true, default);
-        Assert.All(fates, f => Assert.Equal(EnqueueFate.Existed, f));
+        Assert.All(fates, f => Assert.Equal(EnqueueFate.Existed, f.Fate));
     }
 
     [Fact]

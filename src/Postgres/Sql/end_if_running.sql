@@ -4,10 +4,12 @@ with ended as (
   using unnest($2::uuid[], $3::integer[], $4::text[], $5::json[], $6::jsonb[]) as t (id, attempt, state, result, error)
   where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
   returning j.*, t.state::jobs.state as final, t.result, t.error
+), filed as (
+  insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, batch, after, result, errors)
+  select e.id, e.enqueued_at, e.started_at, now(), e.session, e.final, e.attempt, e.failures + (e.error is not null)::integer, e.crashes, e.priority, e.queue, e.type, e.args,
+    e.batch, e.after, e.result,
+    case when e.error is null then e.errors
+         else coalesce(e.errors, '[]') || (jsonb_build_object('attempt', e.attempt, 'at', now(), 'session', e.session) || e.error) end
+  from ended e
 )
-insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, result, errors)
-select e.id, e.enqueued_at, e.started_at, now(), e.session, e.final, e.attempt, e.failures + (e.error is not null)::integer, e.crashes, e.priority, e.queue, e.type, e.args,
-  e.result,
-  case when e.error is null then e.errors
-       else coalesce(e.errors, '[]') || (jsonb_build_object('attempt', e.attempt, 'at', now(), 'session', e.session) || e.error) end
-from ended e
+select count(*), array_agg(id) filter (where followed), array_agg(batch) filter (where batch is not null) from ended
