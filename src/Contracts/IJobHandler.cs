@@ -25,4 +25,11 @@ public interface IJobOutcomeHandler<in TJob>
 /// <param name="Attempt">Counts every run of this job, from 1. Also a fencing token: a later run has a higher one.</param>
 /// <param name="Failures">How many attempts failed before this one.</param>
 /// <param name="EnqueuedAt">When it was enqueued, by the database clock.</param>
-public sealed record JobContext(JobId Id, string Type, QueueName Queue, JobPriority Priority, int Attempt, int Failures, DateTimeOffset EnqueuedAt);
+public sealed record JobContext(JobId Id, string Type, QueueName Queue, JobPriority Priority, int Attempt, int Failures, DateTimeOffset EnqueuedAt)
+{
+    /// <summary>The jobs it waited for; <c>IJobClient.GetResultAsync</c> has what they left.</summary>
+    public IReadOnlyList<JobId> After { get; init; } = [];
+
+    /// <summary>The batch it belongs to.</summary>
+    public JobId? Batch { get; init; }
+}

@@ -29,6 +29,16 @@ public sealed record JobInfo
     public DateTimeOffset? StartedAt { get; init; }
     /// <summary>When it ended.</summary>
     public DateTimeOffset? EndedAt { get; init; }
+    /// <summary>Not worth starting after this; only while it is live.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+    /// <summary>Its type and the key that no other job may have; only while it holds it.</summary>
+    public string? UniqueKey { get; init; }
+    /// <summary>The batch it belongs to.</summary>
+    public JobId? Batch { get; init; }
+    /// <summary>The jobs it was made to wait for.</summary>
+    public IReadOnlyList<JobId> After { get; init; } = [];
+    /// <summary>How many of them have not ended.</summary>
+    public int Waits { get; init; }
     /// <summary>Its arguments, JSON.</summary>
     public required string Arguments { get; init; }
     /// <summary>Its result, JSON, when its handler gave one.</summary>

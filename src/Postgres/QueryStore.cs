@@ -89,6 +89,11 @@ internal sealed class QueryStore(Database database)
         Arguments = r.GetString(13),
         Result = r.IsDBNull(14) ? null : r.GetString(14),
         Errors = r.IsDBNull(15) ? [] : JsonSerializer.Deserialize<List<JobError>>(r.GetString(15), ErrorJson)!,
+        ExpiresAt = Time(r, 16),
+        UniqueKey = r.IsDBNull(17) ? null : r.GetString(17),
+        Batch = r.IsDBNull(18) ? null : new JobId(r.GetGuid(18)),
+        After = r.IsDBNull(19) ? [] : [.. r.GetFieldValue<Guid[]>(19).Select(a => new JobId(a))],
+        Waits = r.GetInt32(20),
     };
 
     private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);

@@ -30,7 +30,11 @@ internal sealed record Ties
 
 /// <summary>An attempt that has just been claimed.</summary>
 internal readonly record struct ClaimedJob(
-    JobId Id, int Attempt, int Failures, byte Priority, string Type, DateTimeOffset EnqueuedAt, byte[] Arguments, float? TimeoutSeconds = null, Guid? Batch = null, Guid[]? After = null);
+    JobId Id, int Attempt, int Failures, byte Priority, string Type, DateTimeOffset EnqueuedAt, byte[] Arguments, float? TimeoutSeconds = null, Guid? Batch = null, Guid[]? After = null)
+{
+    /// <summary>It belongs to others.</summary>
+    public bool HasTies => Batch is not null || After is not null;
+}
 
 /// <summary>The end of an attempt that ends its job. Error and result are JSON.</summary>
 internal readonly record struct EndedAttempt(JobId Id, int Attempt, JobState State, byte[]? Result, string? Error);

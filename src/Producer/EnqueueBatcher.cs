@@ -71,6 +71,9 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Fo
         }
     }
 
+    /// <summary>All of them or none: one transaction.</summary>
+    public Task EnqueueTogetherAsync(IReadOnlyList<NewJob> rows, CancellationToken ct) => rows.Count == 0 ? Task.CompletedTask : WriteAsync(rows, named: false, ct);
+
     /// <exception cref="JobExistsException">A key is taken, and is not to be; the other rows stand.</exception>
     private async Task<long> WriteManyAsync(List<NewJob> rows, bool named, CancellationToken ct)
     {

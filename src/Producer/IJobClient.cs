@@ -38,6 +38,16 @@ public interface IJobClient
     /// <returns>How many were dispatched.</returns>
     Task<int> DispatchAsync(IEnumerable<JobId> ids, CancellationToken ct = default);
 
+    /// <summary>Enqueues all jobs of a graph in one transaction: all of them or none. Those that wait for nobody start at once.</summary>
+    /// <exception cref="ArgumentException">The graph has a cycle, or a job in it breaks a rule.</exception>
+    Task EnqueueAsync(JobGraph graph, CancellationToken ct = default);
+
+    /// <summary>As the other one, in your own transaction: none of it starts before you commit.</summary>
+    Task EnqueueAsync(JobGraph graph, NpgsqlTransaction transaction, CancellationToken ct = default);
+
+    /// <summary>The result of a job that has succeeded: of one that this one waited for, for example. The default where there is none.</summary>
+    Task<TResult?> GetResultAsync<TResult>(JobId id, CancellationToken ct = default);
+
     /// <summary>Makes an empty batch. Jobs are added by <see cref="EnqueueOptions.Batch"/>, in any number of calls.</summary>
     Task<JobId> CreateBatchAsync(BatchOptions? options = null, CancellationToken ct = default);
 

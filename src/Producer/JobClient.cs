@@ -51,6 +51,17 @@ internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore stor
         return dispatched.Count;
     }
 
+    public async Task EnqueueAsync(JobGraph graph, CancellationToken ct = default) => await batcher.EnqueueTogetherAsync(GraphRows(graph), ct);
+
+    public async Task EnqueueAsync(JobGraph graph, NpgsqlTransaction transaction, CancellationToken ct = default)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        await store.EnqueueInAsync(GraphRows(graph), transaction, again: false, ct);
+    }
+
+    public async Task<TResult?> GetResultAsync<TResult>(JobId id, CancellationToken ct = default) =>
+        (await query.GetAsync(id, ct))?.Result is { } json ? rows.Result<TResult>(json) : default;
+
     public async Task<JobId> CreateBatchAsync(BatchOptions? options = null, CancellationToken ct = default)
     {
         var id = JobId.New();
@@ -86,6 +97,12 @@ internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore stor
     public Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => query.QueuesAsync(ct);
 
     public Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default) => query.SessionsAsync(ct);
+
+    private List<NewJob> GraphRows(JobGraph graph)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        return graph.InOrder().ConvertAll(n => n.Row(rows));
+    }
 
     /// <summary>The id that stands for what was enqueued.</summary>
     private static JobId Judge(NewJob row, Enqueued fate) =>

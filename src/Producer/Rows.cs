@@ -38,6 +38,8 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
 
     public RowMaker<TJob> For<TJob>(Func<TJob, EnqueueOptions?>? each) => new(this, each);
 
+    public TResult? Result<TResult>(string json) => JsonSerializer.Deserialize(json, TypeInfo<TResult>());
+
     /// <summary>A callback of a batch as the database keeps it.</summary>
     /// <exception cref="ArgumentException">The object is not a job.</exception>
     public string? Callback(object? job)

@@ -59,6 +59,11 @@ internal sealed class Executor(Completer completer, Running running, IServiceSco
         try
         {
             var context = new JobContext(job.Id, job.Type, new QueueName(queue), job.Priority, job.Attempt, job.Failures, job.EnqueuedAt);
+            if (job.HasTies)
+            {
+                context = context with { Batch = job.Batch is { } batch ? new JobId(batch) : null, After = [.. (job.After ?? []).Select(a => new JobId(a))] };
+            }
+
             await using var scope = scopes.CreateAsyncScope();
             return Judge(attempt, await handler.RunAsync(scope.ServiceProvider, job.Arguments, _options.Json, context, ct));
         }
