@@ -40,10 +40,10 @@ public interface IJobClient
 
     /// <summary>Enqueues all jobs of a graph in one transaction: all of them or none. Those that wait for nobody start at once.</summary>
     /// <exception cref="ArgumentException">The graph has a cycle, or a job in it breaks a rule.</exception>
-    Task EnqueueAsync(JobGraph graph, CancellationToken ct = default);
+    Task EnqueueGraphAsync(JobGraph graph, CancellationToken ct = default);
 
     /// <summary>As the other one, in your own transaction: none of it starts before you commit.</summary>
-    Task EnqueueAsync(JobGraph graph, NpgsqlTransaction transaction, CancellationToken ct = default);
+    Task EnqueueGraphAsync(JobGraph graph, NpgsqlTransaction transaction, CancellationToken ct = default);
 
     /// <summary>The result of a job that has succeeded: of one that this one waited for, for example. The default where there is none.</summary>
     Task<TResult?> GetResultAsync<TResult>(JobId id, CancellationToken ct = default);

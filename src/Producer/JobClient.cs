@@ -51,9 +51,9 @@ internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore stor
         return dispatched.Count;
     }
 
-    public async Task EnqueueAsync(JobGraph graph, CancellationToken ct = default) => await batcher.EnqueueTogetherAsync(GraphRows(graph), ct);
+    public async Task EnqueueGraphAsync(JobGraph graph, CancellationToken ct = default) => await batcher.EnqueueTogetherAsync(GraphRows(graph), ct);
 
-    public async Task EnqueueAsync(JobGraph graph, NpgsqlTransaction transaction, CancellationToken ct = default)
+    public async Task EnqueueGraphAsync(JobGraph graph, NpgsqlTransaction transaction, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         await store.EnqueueInAsync(GraphRows(graph), transaction, again: false, ct);

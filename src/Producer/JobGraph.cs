@@ -4,7 +4,7 @@ using Jobs.Producer;
 namespace Jobs;
 
 /// <summary>
-/// Jobs that wait for one another, enqueued together by <see cref="IJobClient.EnqueueAsync(JobGraph, CancellationToken)"/>. At most 10,000 jobs. Not thread-safe.
+/// Jobs that wait for one another, enqueued together by <see cref="IJobClient.EnqueueGraphAsync(JobGraph, CancellationToken)"/>. At most 10,000 jobs. Not thread-safe.
 /// </summary>
 public sealed class JobGraph
 {
