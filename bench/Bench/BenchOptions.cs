@@ -14,6 +14,7 @@ internal sealed record BenchOptions
           --floor, --ours       only one of the two columns
           --json FILE           the medians and ratios as one JSON object
           --peers               the table of other systems, measured earlier
+          --features            instead: what unique keys, batches and deadlines cost when they are used
           --growth              instead: does the drain rate hold with a long queue and a long history?
           --growth-waiting N    jobs that wait behind those that are drained (default 1000000)
           --growth-history N    rows of history (default 10000000)
@@ -23,6 +24,7 @@ internal sealed record BenchOptions
     public bool Quick { get; private init; }
     public bool Peers { get; private init; }
     public bool Growth { get; private init; }
+    public bool Features { get; private init; }
     public bool FloorOnly { get; private init; }
     public bool OursOnly { get; private init; }
     public int Rounds { get; private init; } = 3;
@@ -54,6 +56,7 @@ internal sealed record BenchOptions
                 "--quick" => options with { Quick = true },
                 "--peers" => options with { Peers = true },
                 "--growth" => options with { Growth = true },
+                "--features" => options with { Features = true },
                 "--floor" => options with { FloorOnly = true },
                 "--ours" => options with { OursOnly = true },
                 "--rounds" => options with { Rounds = Number(arg, left, 1, 100) },

@@ -46,6 +46,18 @@ static async Task<int> RunAsync(BenchOptions options)
         return 0;
     }
 
+    if (options.Features)
+    {
+        var features = await new Features(options, steps, stop.Token).RunAsync();
+        Features.Write(features);
+        if (options.JsonFile is { } featuresFile)
+        {
+            await Report.WriteJsonAsync(featuresFile, features);
+        }
+
+        return 0;
+    }
+
     if (options.Peers)
     {
         Peers.Write();

@@ -93,6 +93,17 @@ internal static class Report
         }))),
     });
 
+    public static Task WriteJsonAsync(string file, IReadOnlyList<FeatureResult> features) => WriteFileAsync(file, new JsonObject
+    {
+        ["features"] = new JsonObject(features.Select(f => KeyValuePair.Create<string, JsonNode?>(f.Name, new JsonObject
+        {
+            ["bulk_enqueue"] = Math.Round(f.Enqueue),
+            ["end_to_end"] = Math.Round(f.EndToEnd),
+            ["bulk_enqueue_ratio"] = Math.Round(f.EnqueueRatio, 3),
+            ["end_to_end_ratio"] = Math.Round(f.EndToEndRatio, 3),
+        }))),
+    });
+
     private static Task WriteFileAsync(string file, JsonObject root) => File.WriteAllTextAsync(file, root.ToJsonString(Indented) + "\n");
 
     private static JsonObject Object(Func<string, IReadOnlyList<double>> values) => new(Metric.All

@@ -37,10 +37,16 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
             await CheckBatchesAsync(left, ct);
         }
 
-        await InsertAsync("enqueue_any", [.. left.Where(j => j.Ties?.UniqueKey is null)], null, ct);
+        if (!again && !pending && left.All(j => j.IsPlainButForColumns))
+        {
+            await InsertTiedAsync(left, ct);
+            return _fates;
+        }
+
+        await InsertAsync("enqueue_any", [.. left.Where(j => j.Ties?.UniqueKey is null)], null, again, ct);
         foreach (var group in left.Where(j => j.Ties?.UniqueKey is not null).GroupBy(j => j.Ties!.OnConflict).OrderBy(g => g.Key))
         {
-            await InsertAsync("enqueue_unique", [.. group], group.Key switch { UniqueConflict.ReplaceArguments => "replace", UniqueConflict.MoveTime => "move", _ => "keep" }, ct);
+            await InsertAsync("enqueue_unique", [.. group], group.Key switch { UniqueConflict.ReplaceArguments => "replace", UniqueConflict.MoveTime => "move", _ => "keep" }, again, ct);
         }
 
         if (again && _written.Count > 0)
@@ -132,7 +138,25 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
         }
     }
 
-    private async Task InsertAsync(string statement, IReadOnlyList<NewJob> jobs, string? onConflict, CancellationToken ct)
+    private async Task InsertTiedAsync(IReadOnlyList<NewJob> jobs, CancellationToken ct)
+    {
+        if (jobs.Count == 0)
+        {
+            return;
+        }
+
+        await using var insert = Command("enqueue_tied", JobStore.EnqueueParameters(jobs));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.ExpiresSeconds, NpgsqlDbType.Double));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.TimeoutSeconds, NpgsqlDbType.Real));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.Batch?.Value, NpgsqlDbType.Uuid));
+        await insert.ExecuteNonQueryAsync(ct);
+        foreach (var job in jobs)
+        {
+            _fates[job.Id] = new Enqueued(EnqueueFate.Queued, job.Id);
+        }
+    }
+
+    private async Task InsertAsync(string statement, IReadOnlyList<NewJob> jobs, string? onConflict, bool again, CancellationToken ct)
     {
         if (jobs.Count == 0)
         {
@@ -155,6 +179,7 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
             parameters.Add(Array(jobs, j => j.Ties!.UniqueKey, NpgsqlDbType.Text));
             parameters.Add(Array(jobs, j => j.Ties!.UntilStarted, NpgsqlDbType.Boolean));
             parameters.Add(Param.Of(onConflict));
+            parameters.Add(Param.Of(again));
         }
 
         var owners = new Dictionary<string, JobId>(StringComparer.Ordinal);

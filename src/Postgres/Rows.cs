@@ -5,6 +5,9 @@ internal readonly record struct NewJob(JobId Id, string Type, string Queue, byte
 {
     /// <summary>It needs the general statements.</summary>
     public bool IsGeneral => DelaySeconds is not null || RunAt is not null || Ties is not null;
+
+    /// <summary>Of the general kind only because of columns that change nothing else.</summary>
+    public bool IsPlainButForColumns => DelaySeconds is null && RunAt is null && (Ties is null or { UniqueKey: null, After.Count: 0, Followed: false });
 }
 
 /// <summary>What few jobs have: deadlines, keys, others they wait for, a batch.</summary>

@@ -1,6 +1,6 @@
 -- E1, for jobs with a key that only one job at a time may have ($15; $16: until its first claim). The unique index decides, in this very statement, and the answer names
 -- whoever has the key. $17 says what becomes of that job: 'replace' its arguments, 'move' its time, or nothing. Of several rows with one key the last one counts.
--- What an earlier try has written is left out by its id.
+-- What an earlier try ($18) has written is left out by its id.
 insert into jobs.job (id, type, queue, priority, args, state, due_at, ticket_at, expires_at, timeout, batch, after, waits, followed, unique_key, unique_waiting)
 select t.id, t.type, t.queue, t.priority, t.args,
   case when t.waits > 0 then 'blocked' when d.due > now() then 'scheduled' when $8 then 'pending' else 'queued' end::jobs.state,
@@ -12,7 +12,7 @@ from (
   from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::json[], $6::float8[], $7::timestamptz[],
     $9::float8[], $10::float4[], $11::uuid[], $12::text[], $13::integer[], $14::boolean[], $15::text[], $16::boolean[])
     with ordinality as u (id, type, queue, priority, args, delay, run_at, expires, timeout, batch, after, waits, followed, unique_key, unique_waiting, n)
-  where not exists (select from jobs.job j where j.id = u.id)
+  where not $18 or not exists (select from jobs.job j where j.id = u.id)
   order by u.unique_key, u.n desc
 ) t
 cross join lateral (select coalesce(t.run_at, now() + t.delay * interval '1 second') as due) d
