@@ -58,6 +58,18 @@ static async Task<int> RunAsync(BenchOptions options)
         return 0;
     }
 
+    if (options.Ingest)
+    {
+        var ingest = await new Ingest(options, steps, stop.Token).RunAsync();
+        Ingest.Write(ingest);
+        if (options.JsonFile is { } ingestFile)
+        {
+            await Report.WriteJsonAsync(ingestFile, ingest);
+        }
+
+        return 0;
+    }
+
     if (options.Peers)
     {
         Peers.Write();

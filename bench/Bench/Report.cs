@@ -104,6 +104,11 @@ internal static class Report
         }))),
     });
 
+    public static Task WriteJsonAsync(string file, Dictionary<string, double> ingest) => WriteFileAsync(file, new JsonObject
+    {
+        ["ingest"] = new JsonObject(ingest.Select(i => KeyValuePair.Create<string, JsonNode?>(i.Key, Math.Round(i.Value)))),
+    });
+
     private static Task WriteFileAsync(string file, JsonObject root) => File.WriteAllTextAsync(file, root.ToJsonString(Indented) + "\n");
 
     private static JsonObject Object(Func<string, IReadOnlyList<double>> values) => new(Metric.All

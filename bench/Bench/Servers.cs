@@ -49,13 +49,15 @@ internal static class Servers
     public static async Task RemoveAsync(string schema)
     {
         await using var connection = await OpenAsync();
-        await ExecuteAsync(connection, $"set client_min_messages = warning; drop schema if exists {schema} cascade");
+        await ExecuteAsync(connection, $"set client_min_messages = warning; drop schema if exists {schema} cascade; drop schema if exists {schema}_quartz cascade");
         await using var broker = await ConnectAsync();
         await using var channel = await broker.CreateChannelAsync();
-        foreach (var queue in new[] { Load.Queue, Load.WarmQueue, "malformed" })
+        foreach (var queue in new[] { Load.Queue, Load.WarmQueue, "malformed", "submit" })
         {
             await channel.QueueDeleteAsync($"{schema}.{queue}"); // RabbitMQ does not mind if it is missing
         }
+
+        await channel.ExchangeDeleteAsync($"{schema}.submit");
     }
 
     /// <summary>How many messages are ready in the queue; 0 while it is missing.</summary>
