@@ -5,7 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 using Jobs.Postgres;
 using Microsoft.Extensions.Options;
 
-namespace Jobs.Producer;
+namespace Jobs.Coordination;
 
 /// <summary>Turns what a caller gave into rows; every rule about values is checked here, before anything is written.</summary>
 internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
