@@ -37,7 +37,9 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
             await CheckBatchesAsync(left, ct);
         }
 
-        await InsertAsync("enqueue_any", [.. left.Where(j => j.Ties?.UniqueKey is null)], null, ct);
+        var plain = again || pending ? [] : left.Where(j => j.IsPlainOnceHeld).ToList();
+        await InsertPlainAsync(plain, ct);
+        await InsertAsync("enqueue_any", [.. left.Where(j => j.Ties?.UniqueKey is null && (plain.Count == 0 || !j.IsPlainOnceHeld))], null, ct);
         foreach (var group in left.Where(j => j.Ties?.UniqueKey is not null).GroupBy(j => j.Ties!.OnConflict).OrderBy(g => g.Key))
         {
             await InsertAsync("enqueue_unique", [.. group], group.Key switch { UniqueConflict.ReplaceArguments => "replace", UniqueConflict.MoveTime => "move", _ => "keep" }, ct);
@@ -129,6 +131,22 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
         if (wanted.Count > 0)
         {
             throw new JobsException($"Batch {wanted[0]} takes no jobs: it does not exist, or it has been sealed. Make one with CreateBatchAsync, and seal it after the last enqueue.");
+        }
+    }
+
+    /// <summary>New ids and nothing else to say: the cheap statement, as without a key.</summary>
+    private async Task InsertPlainAsync(List<NewJob> jobs, CancellationToken ct)
+    {
+        if (jobs.Count == 0)
+        {
+            return;
+        }
+
+        await using var insert = Command("enqueue", JobStore.EnqueueParameters(jobs));
+        await insert.ExecuteNonQueryAsync(ct);
+        foreach (var job in jobs)
+        {
+            _fates[job.Id] = new Enqueued(EnqueueFate.Queued, job.Id);
         }
     }
 

@@ -5,6 +5,10 @@ internal readonly record struct NewJob(JobId Id, string Type, string Queue, byte
 {
     /// <summary>It needs the general statements.</summary>
     public bool IsGeneral => DelaySeconds is not null || RunAt is not null || Ties is not null;
+
+    /// <summary>Beside a key that has been held for it, nothing needs them: its row is a plain one.</summary>
+    public bool IsPlainOnceHeld => DelaySeconds is null && RunAt is null
+        && Ties is null or { ExpiresSeconds: null, TimeoutSeconds: null, UniqueKey: null, Batch: null, After.Count: 0, Followed: false };
 }
 
 /// <summary>What few jobs have: deadlines, keys, others they wait for, a batch.</summary>
