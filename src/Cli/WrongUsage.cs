@@ -35,27 +35,9 @@ internal static class WrongUsage
         var names = token.StartsWith('-')
             ? command.Options.Concat(root.Options.Where(o => o.Recursive)).Select(o => o.Name)
             : command.Subcommands.Select(c => c.Name);
-        var near = names.Select(name => (Name: name, Distance: Distance(token, name))).Where(n => n.Distance <= 2).OrderBy(n => n.Distance).FirstOrDefault().Name;
+        var near = NearMiss.Of(token, names);
         var what = token.StartsWith('-') ? "option" : command.Subcommands.Count > 0 ? "command" : "argument";
         var hint = near is not null ? $"; did you mean {near}?" : what == "argument" ? "; put JSON and other values with spaces in quotes" : "";
         return $"Unknown {what} \"{token}\"{hint}";
-    }
-
-    /// <summary>How many letters must change to make one word the other.</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var corner = row[0]++;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var change = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
-                corner = row[j];
-                row[j] = Math.Min(change, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[^1];
     }
 }

@@ -31,7 +31,7 @@ internal static class NameRule
         : null;
 }
 
-/// <summary>A named line of jobs: the RabbitMQ quorum queue <c>jobs.&lt;name&gt;</c>. 1 to 100 letters, digits, <c>. _ -</c>; not <c>malformed</c>.</summary>
+/// <summary>A named line of jobs: the RabbitMQ quorum queue <c>jobs.&lt;name&gt;</c>. 1 to 100 letters, digits, <c>. _ -</c>; not <c>malformed</c> and not <c>submit</c>.</summary>
 public readonly record struct QueueName
 {
     /// <summary>The queue of jobs that name none: <c>default</c>.</summary>
@@ -40,14 +40,21 @@ public readonly record struct QueueName
     /// <summary>Where what is not a ticket ends up; no queue of jobs may have this name.</summary>
     internal const string Malformed = "malformed";
 
+    /// <summary>Where other programs' messages wait to become jobs, and the exchange in front of it; no queue of jobs may have this name.</summary>
+    internal const string Submit = "submit";
+
     private readonly string? _value;
 
     /// <exception cref="ArgumentException">The name breaks the rule; the message says how.</exception>
     public QueueName(string value)
     {
         NameRule.Check(value, "queue name");
-        _value = value != Malformed ? value
-            : throw new ArgumentException($"The queue name \"{Malformed}\" is taken by the queue for messages that are not tickets; choose another.", nameof(value));
+        _value = value switch
+        {
+            Malformed => throw new ArgumentException($"The queue name \"{Malformed}\" is taken by the queue for messages that are not tickets; choose another.", nameof(value)),
+            Submit => throw new ArgumentException($"The queue name \"{Submit}\" is taken by the queue for jobs that come in over AMQP; choose another.", nameof(value)),
+            _ => value,
+        };
     }
 
     /// <summary>The name.</summary>

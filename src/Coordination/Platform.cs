@@ -32,6 +32,7 @@ internal static class Platform
         services.TryAddSingleton<QueryStore>();
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<Followers>();
+        services.TryAddSingleton<Rows>();
         services.TryAddSingleton(p => new Topology(p.GetRequiredService<IOptions<JobsOptions>>().Value));
         services.TryAddSingleton(p => new BrokerConnection(p.GetRequiredService<IOptions<JobsOptions>>().Value, "publish", p.GetRequiredService<ILogger<BrokerConnection>>()));
         services.TryAddSingleton<TicketPublisher>();

@@ -37,13 +37,10 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
             await CheckBatchesAsync(left, ct);
         }
 
-        if (!again && !pending && left.All(j => j.IsPlainButForColumns))
-        {
-            await InsertTiedAsync(left, ct);
-            return _fates;
-        }
-
-        await InsertAsync("enqueue_any", [.. left.Where(j => j.Ties?.UniqueKey is null)], null, again, ct);
+        // New ids and nothing to decide: the cheap statement.
+        var plain = again || pending ? [] : left.Where(j => j.IsPlainButForColumns).ToList();
+        await InsertTiedAsync(plain, ct);
+        await InsertAsync("enqueue_any", [.. left.Where(j => j.Ties?.UniqueKey is null && (plain.Count == 0 || !j.IsPlainButForColumns))], null, again, ct);
         foreach (var group in left.Where(j => j.Ties?.UniqueKey is not null).GroupBy(j => j.Ties!.OnConflict).OrderBy(g => g.Key))
         {
             await InsertAsync("enqueue_unique", [.. group], group.Key switch { UniqueConflict.ReplaceArguments => "replace", UniqueConflict.MoveTime => "move", _ => "keep" }, again, ct);

@@ -22,6 +22,10 @@ internal static class Transient
         _ => false,
     };
 
+    /// <summary>The database refused a value for what it is (SQLSTATE classes 22 and 54): the same statement fails for ever, and without that row it may succeed.</summary>
+    public static bool IsRefusedValue(Exception e) =>
+        e is PostgresException p && (p.SqlState.StartsWith("22", StringComparison.Ordinal) || p.SqlState.StartsWith("54", StringComparison.Ordinal));
+
     /// <summary>The wait before the n-th repetition (n from 1): 50 ms doubling to 2 s, each shortened by up to half at random.</summary>
     public static TimeSpan Delay(int n) =>
         TimeSpan.FromMilliseconds(Math.Min(Longest.TotalMilliseconds, First.TotalMilliseconds * Math.Pow(2, Math.Min(n, 10) - 1)) * (1 - (Random.Shared.NextDouble() / 2)));

@@ -16,7 +16,6 @@ public static class JobsServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         var builder = Platform.Add(services, configure);
-        services.TryAddSingleton<Rows>();
         services.TryAddSingleton<EnqueueBatcher>();
         services.TryAddSingleton<JobClient>();
         services.TryAddSingleton<IJobClient>(p => p.GetRequiredService<JobClient>());

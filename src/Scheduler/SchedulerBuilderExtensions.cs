@@ -33,6 +33,7 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Retention>();
         services.Configure<SessionProfile>(profile => profile.Roles.Add("scheduler"));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SchedulerService>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Ingester>());
         return builder;
     }
 

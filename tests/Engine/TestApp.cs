@@ -20,7 +20,7 @@ internal sealed class TestApp : IAsyncDisposable
     private static IConnection? _broker;
 
     private readonly ConcurrentQueue<(Work Job, JobContext Context)> _runs = [];
-    private readonly HashSet<string> _queues = ["default", "malformed"];
+    private readonly HashSet<string> _queues = ["default", "malformed", "submit"];
     private readonly List<IHost> _hosts = [];
     private readonly IHost _client;
 
@@ -209,6 +209,8 @@ internal sealed class TestApp : IAsyncDisposable
             {
                 await channel.QueueDeleteAsync(QueueName(queue));
             }
+
+            await channel.ExchangeDeleteAsync(QueueName("submit"));
 
             return true;
         });

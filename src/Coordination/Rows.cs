@@ -2,10 +2,11 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.Unicode;
 using Jobs.Postgres;
 using Microsoft.Extensions.Options;
 
-namespace Jobs.Producer;
+namespace Jobs.Coordination;
 
 /// <summary>Turns what a caller gave into rows; every rule about values is checked here, before anything is written.</summary>
 internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
@@ -24,6 +25,20 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
     {
         NameRule.Check(type, "job type");
         ArgumentNullException.ThrowIfNull(arguments);
+        return Of(type, Encoding.UTF8.GetBytes(arguments), options);
+    }
+
+    /// <summary>The same, of arguments that are in UTF-8 already; they become the row's.</summary>
+    /// <exception cref="ArgumentException">They are not JSON in UTF-8, or another value breaks its rule.</exception>
+    public NewJob Of(string type, byte[] arguments, EnqueueOptions? options)
+    {
+        NameRule.Check(type, "job type");
+        CheckSize(type, arguments);
+        if (!Utf8.IsValid(arguments))
+        {
+            throw new ArgumentException($"The arguments of \"{type}\" are not UTF-8; JSON is sent in UTF-8.", nameof(arguments));
+        }
+
         try
         {
             using var parsed = JsonDocument.Parse(arguments);
@@ -33,7 +48,7 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
             throw new ArgumentException($"The arguments of \"{type}\" are not JSON: {e.Message}", nameof(arguments), e);
         }
 
-        return Row(type, QueueName.Default, Encoding.UTF8.GetBytes(arguments), options ?? Defaults, options?.Timeout, options?.Expires, options?.Unique);
+        return Row(type, QueueName.Default, arguments, options ?? Defaults, options?.Timeout, options?.Expires, options?.Unique);
     }
 
     public RowMaker<TJob> For<TJob>(Func<TJob, EnqueueOptions?>? each) => new(this, each);
@@ -69,11 +84,7 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
 
     private NewJob Row(string type, QueueName queue, byte[] arguments, EnqueueOptions options, TimeSpan? timeout, TimeSpan? expires, Unique? unique)
     {
-        if (arguments.Length > _options.MaxArgumentBytes)
-        {
-            throw new JobTooLargeException($"the arguments of a \"{type}\" job", arguments.Length, _options.MaxArgumentBytes);
-        }
-
+        CheckSize(type, arguments);
         if (options.Delay is { } delay)
         {
             Delays.Check(delay);
@@ -96,6 +107,14 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
         var ties = timeout is null && expires is null && unique is null && options.After.Count == 0 && options.Batch is null ? null
             : Ties(type, arguments, options, timeout, expires, unique);
         return new NewJob(options.Id ?? JobId.New(), type, (options.Queue ?? queue).Value, options.Priority.Value, arguments, options.Delay?.TotalSeconds, options.RunAt, ties);
+    }
+
+    private void CheckSize(string type, byte[] arguments)
+    {
+        if (arguments.Length > _options.MaxArgumentBytes)
+        {
+            throw new JobTooLargeException($"the arguments of a \"{type}\" job", arguments.Length, _options.MaxArgumentBytes);
+        }
     }
 
     private Ties Ties(string type, byte[] arguments, EnqueueOptions options, TimeSpan? timeout, TimeSpan? expires, Unique? unique)
