@@ -9,9 +9,10 @@ internal sealed class DueJobs(RepairStore store, TicketPublisher tickets)
     private const int Batch = 1000;
 
     /// <summary>
-    /// The longest look-away. A job that becomes due sooner than the next known one can be this late; those known in advance start on time.
+    /// The longest look-away. A job that becomes due sooner than the next known one, or whose transaction has just been committed, can be this late; those known in
+    /// advance start on time. With the two statements that follow it stays under 200 ms, and an idle scheduler makes less than 7 looks a second.
     /// </summary>
-    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(150);
 
     /// <returns>How long to wait for the next look.</returns>
     public async Task<TimeSpan> RunOnceAsync(CancellationToken ct)
