@@ -1,5 +1,5 @@
 using Jobs.EntityFrameworkCore;
-using Jobs.Producer;
+using Jobs.Coordination;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,4 +1,4 @@
-using Jobs.Producer;
+using Jobs.Coordination;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;

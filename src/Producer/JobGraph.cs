@@ -1,5 +1,5 @@
+using Jobs.Coordination;
 using Jobs.Postgres;
-using Jobs.Producer;
 
 namespace Jobs;
 

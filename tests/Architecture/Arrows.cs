@@ -15,7 +15,7 @@ internal static partial class Arrows
         ["RabbitMq"] = ["Contracts"],
         ["Coordination"] = ["Contracts", "Postgres", "RabbitMq"],
         ["Producer"] = Servers,
-        ["EntityFrameworkCore"] = ["Contracts", "Postgres", "Producer"],
+        ["EntityFrameworkCore"] = [.. Servers, "Producer"],
         ["Worker"] = Servers,
         ["Scheduler"] = Servers,
         ["Cli"] = [.. Servers, "Producer", "Worker", "Scheduler"],
