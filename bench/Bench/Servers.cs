@@ -52,10 +52,12 @@ internal static class Servers
         await ExecuteAsync(connection, $"set client_min_messages = warning; drop schema if exists {schema} cascade");
         await using var broker = await ConnectAsync();
         await using var channel = await broker.CreateChannelAsync();
-        foreach (var queue in new[] { Load.Queue, Load.WarmQueue, "malformed" })
+        foreach (var queue in new[] { Load.Queue, Load.WarmQueue, "malformed", "submit" })
         {
             await channel.QueueDeleteAsync($"{schema}.{queue}"); // RabbitMQ does not mind if it is missing
         }
+
+        await channel.ExchangeDeleteAsync($"{schema}.submit");
     }
 
     /// <summary>How many messages are ready in the queue; 0 while it is missing.</summary>
