@@ -42,12 +42,14 @@ public sealed class SubmitTests : IAsyncLifetime
         await PublishAsync(
             new Message { Number = 0, Priority = 1, Headers = { ["x-jobs-queue"] = "mail" } },
             new Message { Number = 1, Priority = 31, Headers = { ["x-jobs-delay"] = Value(90.5) } },
-            new Message { Number = 2, Headers = { ["x-jobs-run-at"] = texts ? "2150-01-31T02:30:00+01:00" : new AmqpTimestamp(5682792600) } },
+            new Message { Number = 2, Headers = { ["x-jobs-run-at"] = texts ? "2150-01-31T02:30:00+01:00" : new AmqpTimestamp(5682879000) } },
             new Message { Number = 3, Headers = { ["x-jobs-unique-key"] = Value(5), ["x-jobs-delay"] = Value(60) } },
-            new Message { Number = 4, Headers = { ["x-jobs-unique-key"] = Value(5) } },
             new Message { Number = 5, Headers = { ["x-jobs-expires"] = Value(120), ["x-jobs-timeout"] = Value(1.5f) } },
             new Message { Number = 6, Headers = { ["x-jobs-run-at"] = "2020-01-01T00:00:00.5Z", ["mine"] = "kept out of it", ["x-other"] = true } });
         await LiveAsync(6);
+        await PublishAsync(new Message { Number = 4, Headers = { ["x-jobs-unique-key"] = Value(5) } }); // its key is taken
+        await _app.WaitForTicketsAsync("submit", 0);
+        Assert.Equal(6, await _app.LiveAsync());
         Assert.Equal("queued mail 1", await FactAsync(0, "state || ' ' || queue || ' ' || priority"));
         Assert.Equal("scheduled 31 90.5", await FactAsync(1, "state || ' ' || priority || ' ' || round(extract(epoch from due_at - enqueued_at), 1)"));
         Assert.Equal("2150-01-31 01:30:00", await FactAsync(2, "(due_at at time zone 'UTC')::text"));
