@@ -22,6 +22,7 @@ run_tests() {
 
   check_sdk
   ensure_servers test
+  ensure_pika
   build Jobs.sln Debug
   for name in "${projects[@]}"; do
     run_project
@@ -103,6 +104,18 @@ trx_counter() { # trx_counter NAME FILE
   local value
   value=$(sed -n "s/.*<Counters [^>]*\b$1=\"\([0-9]*\)\".*/\1/p" "$2" | head -n 1)
   echo "${value:-0}"
+}
+
+ensure_pika() { # the test with a client in another language; Debian's own Python, whatever other one comes first in PATH
+  if [[ ${#wanted[@]} -gt 0 && " ${wanted[*]} " != *" Engine "* ]] || /usr/bin/python3 -c 'import pika' 2>/dev/null; then return; fi
+  if ! command -v apt-get >/dev/null; then
+    say "no python3-pika here, and no Debian packages to get it from: the tests of a Python client are skipped"
+  elif ((EUID != 0)); then
+    say "no python3-pika here, and only root can install it: the tests of a Python client will fail (sudo apt-get install python3-pika)"
+  else
+    mkdir -p "$servers"
+    (apt_install python3-pika) || say "the tests of a Python client will fail; the others run"
+  fi
 }
 
 ensure_servers() { # ensure_servers INSTANCE

@@ -21,6 +21,6 @@ with pika.BlockingConnection(pika.URLParameters(uri)) as connection:
                 message_id=f"welcome-{user}",  # published again, it is still one job
                 delivery_mode=2,  # survives a restart of the broker
                 priority=20,
-                headers={"x-jobs-queue": "mail", "x-jobs-delay": 0.5},
+                headers={"x-jobs-queue": "mail", "x-jobs-delay": "0.5"},  # pika sends no fractions, so as a text
             ),
         )

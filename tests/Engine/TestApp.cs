@@ -169,20 +169,16 @@ internal sealed class TestApp : IAsyncDisposable
 
     public string QueueName(string queue) => $"{Schema}.{queue}";
 
-    public async Task<T> OnBrokerAsync<T>(Func<IChannel, Task<T>> work)
-    {
-        await BrokerGate.WaitAsync();
-        try
-        {
-            _broker ??= await new ConnectionFactory { Uri = new Uri(Servers.RabbitMq), ClientProvidedName = "tests" }.CreateConnectionAsync();
-        }
-        finally
-        {
-            BrokerGate.Release();
-        }
+    public Task<T> OnBrokerAsync<T>(Func<IChannel, Task<T>> work) => OnBrokerAsync(work, null);
 
-        await using var channel = await _broker.CreateChannelAsync();
-        return await work(channel);
+    /// <summary>On a channel whose publishing calls end with the broker's word, or throw.</summary>
+    public Task<T> OnConfirmingBrokerAsync<T>(Func<IChannel, Task<T>> work) => OnBrokerAsync(work, new CreateChannelOptions(true, true));
+
+    /// <summary>The exchange and the queue for other programs, before any scheduler has made them.</summary>
+    public async Task DeclareSubmitAsync()
+    {
+        await using var connection = new BrokerConnection(new JobsOptions { RabbitMq = Servers.RabbitMq }, "tests", Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        await new Topology(new JobsOptions { Schema = Schema }).DeclareAsync(await connection.GetAsync(default), "submit", default);
     }
 
     /// <summary>How many messages are ready in a queue of jobs; null when it is not there.</summary>
@@ -215,6 +211,22 @@ internal sealed class TestApp : IAsyncDisposable
             return true;
         });
         await SqlAsync($"set client_min_messages = warning; drop schema if exists {Schema} cascade");
+    }
+
+    private async Task<T> OnBrokerAsync<T>(Func<IChannel, Task<T>> work, CreateChannelOptions? options)
+    {
+        await BrokerGate.WaitAsync();
+        try
+        {
+            _broker ??= await new ConnectionFactory { Uri = new Uri(Servers.RabbitMq), ClientProvidedName = "tests" }.CreateConnectionAsync();
+        }
+        finally
+        {
+            BrokerGate.Release();
+        }
+
+        await using var channel = await _broker.CreateChannelAsync(options);
+        return await work(channel);
     }
 
     private static ValueTask DisposeAsync(IHost host) => ((IAsyncDisposable)host).DisposeAsync();

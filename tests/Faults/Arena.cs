@@ -178,7 +178,7 @@ internal sealed class Arena : IAsyncDisposable
         await _host.StopAsync();
         var host = (IAsyncDisposable)_host;
         await host.DisposeAsync();
-        var queues = new List<string> { "malformed", "default" };
+        var queues = new List<string> { "malformed", "default", "submit" };
         await using (var names = Db.CreateCommand($"select queue from {Schema}.history union select name from {Schema}.queue"))
         {
             await using var reader = await names.ExecuteReaderAsync();

@@ -40,6 +40,10 @@ internal sealed class Broker(string uri, string schema)
         foreach (var queue in queues)
         {
             messages += await channel.QueueDeleteAsync(NameOf(queue));
+            if (queue == "submit")
+            {
+                await channel.ExchangeDeleteAsync(NameOf(queue));
+            }
         }
 
         return messages;

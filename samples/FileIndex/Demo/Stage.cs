@@ -72,7 +72,7 @@ internal sealed class Stage : IAsyncDisposable
             await using var drop = Database.CreateCommand($"drop schema if exists {Schema} cascade");
             await drop.ExecuteNonQueryAsync();
         });
-        foreach (var queue in new[] { $"{Schema}.files", $"{Schema}.malformed" })
+        foreach (var queue in new[] { $"{Schema}.files", $"{Schema}.malformed", $"{Schema}.submit" })
         {
             await TryAsync($"rabbitmqctl delete_queue {queue}", async () =>
             {
@@ -81,6 +81,13 @@ internal sealed class Stage : IAsyncDisposable
                 await channel.QueueDeleteAsync(queue);
             });
         }
+
+        await TryAsync($"rabbitmqadmin delete exchange --name {Schema}.submit", async () =>
+        {
+            await using var connection = await ConnectAsync(CancellationToken.None);
+            await using var channel = await connection.CreateChannelAsync();
+            await channel.ExchangeDeleteAsync($"{Schema}.submit");
+        });
     }
 
     private static async Task<IConnection> ConnectAsync(CancellationToken ct)
