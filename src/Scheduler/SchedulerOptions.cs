@@ -1,3 +1,4 @@
+using Jobs.Coordination.Recurring;
 using Jobs.Scheduler;
 
 namespace Jobs;
@@ -41,6 +42,19 @@ public sealed class SchedulerOptions
             {
                 yield return $"SchedulerOptions: {name} {value} is not allowed; use 1 to {MaxDays} days.";
             }
+        }
+
+        foreach (var definition in Recurrings)
+        {
+            foreach (var fault in ScheduleRules.Faults(definition.Name, definition.When, definition.TimeZone, definition.Options))
+            {
+                yield return $"SchedulerOptions: Recurring(\"{definition.Name}\"): {fault}";
+            }
+        }
+
+        foreach (var name in Recurrings.GroupBy(r => r.Name).Where(g => g.Count() > 1).Select(g => g.Key))
+        {
+            yield return $"SchedulerOptions: there are two recurring jobs of the name \"{name}\"; give each its own.";
         }
     }
 }
