@@ -45,7 +45,7 @@ internal static class Delays
     public static DateTimeOffset CheckTime(DateTimeOffset time) => time.Year <= LastYear ? time
         : throw new ArgumentOutOfRangeException(nameof(time), time, $"The time {time:O} is not allowed; use a time before the year {LastYear + 1}.");
 
-    private const int LastYear = 2199;
+    internal const int LastYear = 2199;
 
     public static readonly TimeSpan MaxTimeout = TimeSpan.FromDays(30);
 

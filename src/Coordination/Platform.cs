@@ -31,6 +31,8 @@ internal static class Platform
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
         services.TryAddSingleton<TieStore>();
+        services.TryAddSingleton<ScheduleStore>();
+        services.TryAddSingleton<LedgerStore>();
         services.TryAddSingleton<Followers>();
         services.TryAddSingleton<Rows>();
         services.TryAddSingleton(p => new Topology(p.GetRequiredService<IOptions<JobsOptions>>().Value));

@@ -9,7 +9,7 @@ namespace Jobs;
 public static class JobsServiceCollectionExtensions
 {
     /// <summary>
-    /// Adds <see cref="IJobClient"/> and <see cref="IJobOperator"/>. Options come from the configuration section <c>Jobs</c>, then from <paramref name="configure"/>;
+    /// Adds <see cref="IJobClient"/>, <see cref="IJobSchedules"/> and <see cref="IJobOperator"/>. Options come from the configuration section <c>Jobs</c>, then from <paramref name="configure"/>;
     /// they are checked when the host starts, all faults at once.
     /// </summary>
     public static JobsBuilder AddJobs(this IServiceCollection services, Action<JobsOptions>? configure = null)
@@ -20,6 +20,7 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<JobClient>();
         services.TryAddSingleton<IJobClient>(p => p.GetRequiredService<JobClient>());
         services.TryAddSingleton<IJobOperator>(p => p.GetRequiredService<JobClient>());
+        services.TryAddSingleton<IJobSchedules, JobSchedules>();
         return builder;
     }
 }

@@ -31,4 +31,25 @@ internal static partial class LogMessages
 
     [LoggerMessage(1530, LogLevel.Information, "Retention: {Command}")]
     public static partial void Retired(this ILogger log, string command);
+
+    [LoggerMessage(1540, LogLevel.Warning, "Schedule {Schedule}: {Skipped} occurrences were skipped, {Enqueued} enqueued ({Reason})")]
+    public static partial void OccurrencesSkipped(this ILogger log, string schedule, long skipped, int enqueued, string reason);
+
+    [LoggerMessage(1541, LogLevel.Error, "Schedule {Schedule} cannot be recorded, and is tried again; the others go on")]
+    public static partial void ScheduleFailed(this ILogger log, string schedule, Exception error);
+
+    [LoggerMessage(1542, LogLevel.Information, "Quartz fires for {Count} schedules")]
+    public static partial void QuartzStarted(this ILogger log, long count);
+
+    [LoggerMessage(1543, LogLevel.Warning, "Quartz is not to be had (try {Try}); occurrences are up to 3 s late meanwhile: {Error}")]
+    public static partial void QuartzFailed(this ILogger log, int @try, string error);
+
+    [LoggerMessage(1544, LogLevel.Information, "Triggers: {Added} added, {Removed} removed")]
+    public static partial void TriggersChanged(this ILogger log, int added, int removed);
+
+    [LoggerMessage(1545, LogLevel.Information, "Schedule {Schedule} is defined by code as {When}, {Change}")]
+    public static partial void ScheduleDefined(this ILogger log, string schedule, string when, string change);
+
+    [LoggerMessage(1546, LogLevel.Warning, "Schedule {Schedule} was not recorded when Quartz fired; the sweep does it: {Error}")]
+    public static partial void FiringFailed(this ILogger log, string schedule, string error);
 }

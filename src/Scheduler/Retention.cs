@@ -3,13 +3,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Scheduler;
 
-/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine.</summary>
-internal sealed class Retention(RepairStore store, SchedulerOptions options, ILogger<Retention> log)
+/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences away in small batches.</summary>
+internal sealed class Retention(RepairStore store, ScheduleStore schedules, SchedulerOptions options, ILogger<Retention> log)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
     private const int DaysAhead = 14;
     private const int SucceededDays = 7;
     private const int OthersDays = 90;
+    private const int OccurrenceDays = 90;
+    private const int OccurrenceBatch = 5000;
 
     public async Task RunOnceAsync(CancellationToken ct)
     {
@@ -17,6 +19,10 @@ internal sealed class Retention(RepairStore store, SchedulerOptions options, ILo
         foreach (var command in await store.DropExpiredAsync(options.KeepSucceededDays ?? SucceededDays, options.KeepOthersDays ?? OthersDays, ct))
         {
             log.Retired(command);
+        }
+
+        while (await schedules.ForgetOccurrencesAsync(OccurrenceDays, OccurrenceBatch, ct) == OccurrenceBatch)
+        {
         }
     }
 }

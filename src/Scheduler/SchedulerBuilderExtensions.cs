@@ -1,4 +1,5 @@
 using Jobs.Coordination;
+using Jobs.Postgres;
 using Jobs.Scheduler;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -31,6 +32,11 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<DueJobs>();
         services.TryAddSingleton<Reconciler>();
         services.TryAddSingleton<Retention>();
+        services.TryAddSingleton<QuartzDatabase>();
+        services.TryAddSingleton<Recorder>();
+        services.TryAddSingleton<Firing>();
+        services.TryAddSingleton<Triggers>();
+        services.TryAddSingleton<Recurring>();
         services.Configure<SessionProfile>(profile => profile.Roles.Add("scheduler"));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SchedulerService>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Ingester>());

@@ -9,7 +9,7 @@ namespace Jobs.Scheduler;
 /// Runs the services of the scheduler: the rescuer in every scheduler process, so that a dead leader is noticed too, and the others in the one that leads.
 /// </summary>
 internal sealed class SchedulerService(
-    Leadership leadership, Rescuer rescuer, DueJobs due, Reconciler reconciler, Retention retention, TimeProvider time, ILogger<SchedulerService> log)
+    Leadership leadership, Rescuer rescuer, DueJobs due, Reconciler reconciler, Retention retention, Recurring recurring, TimeProvider time, ILogger<SchedulerService> log)
     : BackgroundService
 {
 
@@ -18,6 +18,7 @@ internal sealed class SchedulerService(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
+        await recurring.StopAsync();
         try
         {
             await leadership.ResignAsync(cancellationToken);
@@ -30,6 +31,7 @@ internal sealed class SchedulerService(
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         RepeatAsync("Rescuer", async ct => { await rescuer.RunOnceAsync(ct); return Interval; }, stoppingToken),
+        RepeatAsync("Recurring jobs", recurring.RunOnceAsync, stoppingToken),
         LeadAsync(stoppingToken));
 
     private async Task LeadAsync(CancellationToken stop)
@@ -66,6 +68,7 @@ internal sealed class SchedulerService(
 
     private Task ServeAsync(Lead lead, CancellationToken ct) => Task.WhenAll(
         RepeatAsync("Due jobs", due.RunOnceAsync, ct),
+        RepeatAsync("Schedules", recurring.LeadOnceAsync, ct),
         RepeatAsync("Reconciler", async c => { await reconciler.RunOnceAsync(lead, c); return Interval; }, ct),
         RepeatAsync("Retention", async c => { await retention.RunOnceAsync(c); return Retention.Interval; }, ct));
 

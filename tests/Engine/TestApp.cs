@@ -43,6 +43,8 @@ internal sealed class TestApp : IAsyncDisposable
     /// <summary>A publisher that runs nothing.</summary>
     public IJobClient Jobs => _client.Services.GetRequiredService<IJobClient>();
 
+    public IJobSchedules Schedules => _client.Services.GetRequiredService<IJobSchedules>();
+
     public IJobOperator Operator => _client.Services.GetRequiredService<IJobOperator>();
 
     public JobStore Store => _client.Services.GetRequiredService<JobStore>();
@@ -210,7 +212,7 @@ internal sealed class TestApp : IAsyncDisposable
 
             return true;
         });
-        await SqlAsync($"set client_min_messages = warning; drop schema if exists {Schema} cascade");
+        await SqlAsync($"set client_min_messages = warning; drop schema if exists {Schema}, {Schema}_quartz cascade");
     }
 
     private async Task<T> OnBrokerAsync<T>(Func<IChannel, Task<T>> work, CreateChannelOptions? options)

@@ -189,7 +189,7 @@ internal sealed class Arena : IAsyncDisposable
         }
 
         await Broker.DeleteAsync(queues.Distinct());
-        await using (var drop = Db.CreateCommand($"drop schema {Schema} cascade"))
+        await using (var drop = Db.CreateCommand($"drop schema if exists {Schema}, {Schema}_quartz cascade"))
         {
             await drop.ExecuteNonQueryAsync();
         }
