@@ -31,4 +31,10 @@ internal static partial class LogMessages
 
     [LoggerMessage(1530, LogLevel.Information, "Retention: {Command}")]
     public static partial void Retired(this ILogger log, string command);
+
+    [LoggerMessage(1540, LogLevel.Information, "{Count} jobs expired while they waited")]
+    public static partial void Expired(this ILogger log, int count);
+
+    [LoggerMessage(1541, LogLevel.Debug, "Those that wait for {Count} ended jobs were told of the end by the sweep: nobody else had, or not yet")]
+    public static partial void ToldAgain(this ILogger log, int count);
 }

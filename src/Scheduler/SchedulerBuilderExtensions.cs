@@ -30,6 +30,8 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Rescuer>();
         services.TryAddSingleton<DueJobs>();
         services.TryAddSingleton<Reconciler>();
+        services.TryAddSingleton<Expirer>();
+        services.TryAddSingleton<TieSweep>();
         services.TryAddSingleton<Retention>();
         services.Configure<SessionProfile>(profile => profile.Roles.Add("scheduler"));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SchedulerService>());
