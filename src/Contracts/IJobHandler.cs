@@ -6,7 +6,7 @@ public interface IJobHandler<in TJob>
     /// <summary>Does the work. It may run more than once: at-least-once is the promise, so make its effects repeatable.</summary>
     /// <param name="job">The job's arguments.</param>
     /// <param name="context">Which job and which attempt this is.</param>
-    /// <param name="ct">Cancelled when the worker gives the job up: at shutdown after the grace period, or when its session was ended by others.</param>
+    /// <param name="ct">Cancelled when the job is to stop: its timeout is over, somebody cancelled it, the worker stops and its grace period is over, or its session was ended by others. A handler that ignores it is abandoned (<c>WorkerOptions.TimeoutGrace</c>).</param>
     Task HandleAsync(TJob job, JobContext context, CancellationToken ct);
 }
 

@@ -25,8 +25,9 @@ public sealed record QueueInfo(string Name, IReadOnlyDictionary<JobState, long> 
 /// <param name="Roles"><c>producer</c>, <c>worker</c>, <c>scheduler</c>.</param>
 /// <param name="Queues">Slots by queue.</param>
 /// <param name="Running">Attempts it ran at its last heartbeat.</param>
+/// <param name="Abandoned">Handlers that ignored their cancelled token and had not returned at its last heartbeat: their attempts have ended, their code still runs.</param>
 /// <param name="StartedAt">By the database clock.</param>
 /// <param name="HeartbeatAge">Since its last heartbeat, on the database clock.</param>
 /// <param name="Leads">Whether it is the leading scheduler.</param>
-public sealed record SessionInfo(Guid Id, string Host, int ProcessId, IReadOnlyList<string> Roles, IReadOnlyDictionary<string, int> Queues, int Running,
+public sealed record SessionInfo(Guid Id, string Host, int ProcessId, IReadOnlyList<string> Roles, IReadOnlyDictionary<string, int> Queues, int Running, int Abandoned,
     DateTimeOffset StartedAt, TimeSpan HeartbeatAge, bool Leads);

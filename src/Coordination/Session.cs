@@ -17,6 +17,12 @@ internal sealed class SessionProfile
 
     /// <summary>How many attempts run now.</summary>
     public Func<int> Running { get; set; } = () => 0;
+
+    /// <summary>How many abandoned handlers have not returned yet.</summary>
+    public Func<int> Abandoned { get; set; } = () => 0;
+
+    /// <summary>Somebody asked for the end of this attempt.</summary>
+    public Action<JobId, int> Cancel { get; set; } = (_, _) => { };
 }
 
 /// <summary>One life of a session: its id, and a token for when others have ended it.</summary>
@@ -127,8 +133,14 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
             _locked = await store.LockAsync(_connection!, key, ct);
         }
 
-        if (await store.BeatIfAliveAsync(_connection!, Current.Id, _profile.Running(), ct))
+        var running = _profile.Running();
+        if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), ct))
         {
+            foreach (var (id, attempt) in running > 0 ? await store.TakeCancelRequestsAsync(_connection!, Current.Id, ct) : [])
+            {
+                _profile.Cancel(id, attempt);
+            }
+
             return;
         }
 

@@ -111,6 +111,16 @@ internal sealed class JobStore(Database database)
     public Task<List<Ticket>> HandBackIfRunningAsync(Guid session, Guid[] ids, CancellationToken ct) =>
         ReadQueuedAsync(database.Command("hand_back_if_running", Param.Of(session), Param.Of(ids)), ct);
 
+    /// <summary>
+    /// Asks the workers that run these jobs to stop them, which they hear of with their next heartbeat. Jobs that do not run are left out.
+    /// </summary>
+    /// <returns>How many were asked for.</returns>
+    public async Task<int> RequestCancelIfRunningAsync(Guid[] ids, CancellationToken ct)
+    {
+        await using var command = database.Command("request_cancel_if_running", Param.Of(ids));
+        return await command.ExecuteNonQueryAsync(ct);
+    }
+
     private static async Task ReadClaimedAsync(NpgsqlCommand command, string[] types, List<ClaimedJob> claimed, CancellationToken ct)
     {
         await using var reader = await command.ExecuteReaderAsync(ct);

@@ -95,7 +95,7 @@ internal sealed class LedgerStore(Database database, JobStore jobs)
             }
         }
 
-        await using var request = Command("request_cancel_if_running", transaction, Param.Of(job.Value));
+        await using var request = Command("request_cancel_if_running", transaction, Param.Of(new[] { job.Value }));
         await request.ExecuteNonQueryAsync(ct);
         return Followed.Nothing;
     }

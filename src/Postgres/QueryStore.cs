@@ -64,8 +64,8 @@ internal sealed class QueryStore(Database database)
         while (await reader.ReadAsync(ct))
         {
             sessions.Add(new SessionInfo(reader.GetGuid(0), reader.GetString(1), reader.GetInt32(2), reader.GetFieldValue<string[]>(3),
-                JsonSerializer.Deserialize<Dictionary<string, int>>(reader.GetString(4))!, reader.GetInt32(5), reader.GetFieldValue<DateTimeOffset>(6),
-                TimeSpan.FromSeconds(reader.GetDouble(7)), reader.GetBoolean(8)));
+                JsonSerializer.Deserialize<Dictionary<string, int>>(reader.GetString(4))!, reader.GetInt32(5), reader.GetInt32(6), reader.GetFieldValue<DateTimeOffset>(7),
+                TimeSpan.FromSeconds(reader.GetDouble(8)), reader.GetBoolean(9)));
         }
 
         return sessions;

@@ -34,6 +34,23 @@ internal sealed class RepairStore(Database database)
     public Task<List<Ticket>> RescueIfOrphanedAsync(int limit, int poisonAfter, CancellationToken ct) =>
         JobStore.ReadQueuedAsync(database.Command("rescue_if_orphaned", Param.Of(limit), Param.Of(poisonAfter)), ct);
 
+    /// <summary>Ends up to <paramref name="limit"/> waiting jobs that are no longer worth starting.</summary>
+    public Task<EndReport> ExpireIfWaitingAsync(int limit, CancellationToken ct) => JobStore.ReadEndedAsync(database.Command("expire_if_waiting", Param.Of(limit)), ct);
+
+    /// <summary>Clears away up to <paramref name="limit"/> held keys whose time is over. Returns how many there were.</summary>
+    public async Task<int> ClearHeldKeysAsync(int limit, CancellationToken ct)
+    {
+        await using var command = database.Command("clear_held_keys", Param.Of(limit));
+        return await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Clears away cancel requests that no worker will take.</summary>
+    public async Task ClearCancelRequestsAsync(CancellationToken ct)
+    {
+        await using var command = database.Command("clear_cancel_requests");
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     /// <summary>For each queue with waiting jobs: the age of its oldest ticket and what its markers say.</summary>
     public async Task<List<QueueTickets>> OldestTicketsAsync(CancellationToken ct)
     {

@@ -36,8 +36,23 @@ internal sealed class SessionStore(Database database)
     }
 
     /// <returns>False: others have ended this session.</returns>
-    public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, CancellationToken ct) =>
-        await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running)) == 1;
+    public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, int abandoned, CancellationToken ct) =>
+        await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running), Param.Of(abandoned)) == 1;
+
+    /// <summary>The attempts of this session that somebody wants stopped. Each request is told once.</summary>
+    public async Task<List<(JobId Id, int Attempt)>> TakeCancelRequestsAsync(NpgsqlConnection connection, Guid id, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(database.Sql["take_cancel_requests"], connection);
+        command.Parameters.Add(Param.Of(id));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var requests = new List<(JobId, int)>();
+        while (await reader.ReadAsync(ct))
+        {
+            requests.Add((new JobId(reader.GetGuid(0)), reader.GetInt32(1)));
+        }
+
+        return requests;
+    }
 
     public Task CloseAsync(NpgsqlConnection connection, Guid id, CancellationToken ct) => RunAsync(connection, "close_session", ct, Param.Of(id));
 

@@ -41,9 +41,10 @@ internal sealed class TieStore(Database database)
         return callbacks;
     }
 
-    /// <summary>What a crash may have left: parents whose children were not told, batches that are not complete.</summary>
-    public async Task<Followed> UnsettledAsync(int limit, CancellationToken ct) =>
-        new(await ReadIdsAsync(database.Command("unreleased_parents", Param.Of(limit)), ct), await ReadIdsAsync(database.Command("incomplete_batches", Param.Of(limit)), ct));
+    /// <summary>What a crash may have left: parents whose children were not told, batches above <paramref name="batchesAbove"/> that are not complete.</summary>
+    public async Task<Followed> UnsettledAsync(int limit, Guid batchesAbove, CancellationToken ct) => new(
+        await ReadIdsAsync(database.Command("unreleased_parents", Param.Of(limit)), ct),
+        await ReadIdsAsync(database.Command("incomplete_batches", Param.Of(limit), Param.Of(batchesAbove)), ct));
 
     /// <summary>Callbacks are JSON: id, type, queue, priority, args.</summary>
     public async Task CreateBatchAsync(Guid id, string? onSuccess, string? onFailure, string? onCompletion, CancellationToken ct)

@@ -52,4 +52,10 @@ internal static partial class LogMessages
 
     [LoggerMessage(1546, LogLevel.Warning, "Schedule {Schedule} was not recorded when Quartz fired; the sweep does it: {Error}")]
     public static partial void FiringFailed(this ILogger log, string schedule, string error);
+
+    [LoggerMessage(1550, LogLevel.Information, "{Count} jobs expired while they waited")]
+    public static partial void Expired(this ILogger log, int count);
+
+    [LoggerMessage(1551, LogLevel.Debug, "Those that wait for {Count} ended jobs were told of the end by the sweep: nobody else had, or not yet")]
+    public static partial void ToldAgain(this ILogger log, int count);
 }

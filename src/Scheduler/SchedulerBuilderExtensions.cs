@@ -31,6 +31,8 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Rescuer>();
         services.TryAddSingleton<DueJobs>();
         services.TryAddSingleton<Reconciler>();
+        services.TryAddSingleton<Expirer>();
+        services.TryAddSingleton<TieSweep>();
         services.TryAddSingleton<Retention>();
         services.TryAddSingleton<QuartzDatabase>();
         services.TryAddSingleton<Recorder>();

@@ -21,8 +21,8 @@ internal sealed class Claimer(
     private readonly List<Delivery> _tickets = [];
     private readonly List<Garbage> _garbage = [];
     private readonly List<ClaimedJob> _claimed = [];
+    private readonly List<Attempt> _attempts = []; // of what is in _claimed
     private readonly HashSet<string> _warned = [];
-    private Lease? _lease; // of what is in _claimed
     private int _idle;     // slots taken back while stopping
 
     /// <summary>Ends when nothing runs any more (true) or at <paramref name="giveUp"/> (false). Only after <see cref="RunAsync"/> has ended.</summary>
@@ -102,6 +102,7 @@ internal sealed class Claimer(
         _tickets.Clear();
         _garbage.Clear();
         _claimed.Clear();
+        _attempts.Clear();
         Delivery last = default;
         while (_tickets.Count < slots && _garbage.Count < MaxBatch && consumer.TryTake(out var delivery))
         {
@@ -188,10 +189,10 @@ internal sealed class Claimer(
     {
         for (var i = from; i < _claimed.Count; i++)
         {
-            running.Add(_claimed[i].Id, _claimed[i].Attempt);
+            var attempt = new Attempt(_claimed[i], queue, lease, handlers[_claimed[i].Type]);
+            running.Add(attempt);
+            _attempts.Add(attempt);
         }
-
-        _lease = lease;
     }
 
     private async Task ReleaseUnhandledAsync(Guid[] ids, int[] dispatches, CancellationToken stop)
@@ -220,11 +221,11 @@ internal sealed class Claimer(
             return 0;
         }
 
-        foreach (var job in _claimed)
+        foreach (var attempt in _attempts)
         {
-            executor.Start(new Attempt(job, queue, _lease!, handlers[job.Type]), _slots);
+            executor.Start(attempt, _slots);
         }
 
-        return _claimed.Count;
+        return _attempts.Count;
     }
 }

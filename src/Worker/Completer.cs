@@ -115,7 +115,7 @@ internal sealed class Completer(JobStore store, RepairStore repair, Followers fo
         {
             foreach (var (attempt, _, _, _, _) in batch)
             {
-                running.Remove(attempt.Job.Id, attempt.Job.Attempt);
+                running.Remove(attempt);
             }
         }
     }

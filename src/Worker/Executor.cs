@@ -8,32 +8,73 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Worker;
 
-/// <summary>X5: runs one attempt from its arguments to what is to be written about it, on one screen.</summary>
-internal sealed class Executor(Completer completer, Running running, IServiceScopeFactory scopes, IOptions<JobsOptions> options, ILogger<Executor> log)
+/// <summary>
+/// X5: runs one attempt from its arguments to what is to be written about it, on one screen. An attempt that is to stop has its token cancelled; if its handler ignores
+/// that for the grace period, the attempt is abandoned: it ends without its handler, and frees its slot.
+/// </summary>
+internal sealed class Executor(
+    Completer completer, Running running, IServiceScopeFactory scopes, WorkerOptions worker, IOptions<JobsOptions> options, TimeProvider time, ILogger<Executor> log)
 {
     private readonly JobsOptions _options = options.Value;
-    private readonly CancellationTokenSource _giveUp = new();
-    private TokenPair? _tokens;
+    private readonly TimeSpan _grace = worker.TimeoutGrace;
+    private volatile bool _givenUp;
+    private Lease? _watched;
 
-    /// <summary>Cancels the token of every running handler: the grace period is over.</summary>
-    public Task GiveUpAsync() => _giveUp.CancelAsync();
+    /// <summary>Cancels the token of every running handler: the worker's grace period is over.</summary>
+    public void GiveUp()
+    {
+        _givenUp = true;
+        StopAll(null, Stop.Shutdown);
+    }
 
-    /// <summary>Starts an attempt on the thread pool; its slot is released when the handler has returned.</summary>
-    public void Start(Attempt attempt, SemaphoreSlim slots) => ThreadPool.UnsafeQueueUserWorkItem(
-        static s => _ = s.self.RunAsync(s.attempt, s.slots), (self: this, attempt, slots), preferLocal: false);
+    /// <summary>Somebody asked for the end of this attempt. It may have ended already.</summary>
+    public void Cancel(JobId id, int attempt)
+    {
+        if (running.Find(id, attempt) is { } found)
+        {
+            _ = StopAsync(found, Stop.Cancel);
+        }
+    }
+
+    /// <summary>Starts an attempt on the thread pool; its slot is released when the handler has returned or was abandoned.</summary>
+    public void Start(Attempt attempt, SemaphoreSlim slots)
+    {
+        attempt.Slots = slots;
+        if (Volatile.Read(ref _watched) != attempt.Lease)
+        {
+            Watch(attempt.Lease);
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.self.RunAsync(s.attempt, s.slots), (self: this, attempt, slots), preferLocal: false);
+    }
+
+    /// <summary>Once a lease is lost, its attempts are stopped. Watching it twice does no harm.</summary>
+    private void Watch(Lease lease)
+    {
+        Volatile.Write(ref _watched, lease);
+        lease.Lost.UnsafeRegister(_ => StopAll(lease, Stop.Lost), null);
+    }
 
     private async Task RunAsync(Attempt attempt, SemaphoreSlim slots)
     {
+        var ours = true;
         try
         {
             CrashPoint.Hit("X5");
-            if (await HandleAsync(attempt) is { } completion)
+            var (outcome, error) = await HandleAsync(attempt);
+            ours = attempt.TrySettle();
+            if (!ours)
+            {
+                running.Returned(attempt);
+                log.AbandonedReturned(attempt.Job.Id, attempt.Job.Type, attempt.Job.Attempt, error is null ? "returned" : $"threw {error.GetType().Name}: {error.Message}");
+            }
+            else if (Judge(attempt, outcome, error) is { } completion)
             {
                 await completer.AddAsync(completion);
             }
-            else if (attempt.Lease.Lost.IsCancellationRequested)
+            else if (attempt.Why == Stop.Lost)
             {
-                running.Remove(attempt.Job.Id, attempt.Job.Attempt); // otherwise it is ours still, to be handed back
+                running.Remove(attempt); // otherwise it is ours still, to be handed back
             }
         }
         catch (ChannelClosedException)
@@ -47,34 +88,80 @@ internal sealed class Executor(Completer completer, Running running, IServiceSco
         }
         finally
         {
-            slots.Release();
+            if (ours)
+            {
+                slots.Release();
+            }
         }
     }
 
-    /// <returns>Null: nothing is to be written; the job is handed back, or is somebody else's by now.</returns>
-    private async ValueTask<Completion?> HandleAsync(Attempt attempt)
+    private async ValueTask<(JobOutcome? Outcome, Exception? Error)> HandleAsync(Attempt attempt)
     {
-        var (job, queue, lease, handler) = attempt;
-        var ct = TokenFor(lease);
+        var job = attempt.Job;
         try
         {
-            var context = new JobContext(job.Id, job.Type, new QueueName(queue), job.Priority, job.Attempt, job.Failures, job.EnqueuedAt);
+            // Whoever stops many attempts raises its flag first and then looks for them; this one is among them by now, or sees the flag here.
+            if (attempt.Lease.Lost.IsCancellationRequested || _givenUp)
+            {
+                _ = StopAsync(attempt, _givenUp ? Stop.Shutdown : Stop.Lost);
+            }
+
+            attempt.Token.ThrowIfCancellationRequested(); // not begun
+            foreach (var other in running.AbandonedOf(job.Id))
+            {
+                log.RunsBesideAbandoned(job.Id, job.Type, job.Attempt, other.Job.Attempt);
+            }
+
+            if (attempt.Timeout is { } timeout)
+            {
+                attempt.StartClock(time, timeout, a => _ = StopAsync((Attempt)a!, Stop.Timeout));
+            }
+
+            var context = new JobContext(job.Id, job.Type, new QueueName(attempt.Queue), job.Priority, job.Attempt, job.Failures, job.EnqueuedAt);
             if (job.HasTies)
             {
                 context = context with { Batch = job.Batch is { } batch ? new JobId(batch) : null, After = [.. (job.After ?? []).Select(a => new JobId(a))] };
             }
 
             await using var scope = scopes.CreateAsyncScope();
-            return Judge(attempt, await handler.RunAsync(scope.ServiceProvider, job.Arguments, _options.Json, context, ct));
-        }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested)
-        {
-            log.AttemptCancelled(job.Id, job.Type, job.Attempt);
-            return null;
+            return (await attempt.Handler.RunAsync(scope.ServiceProvider, job.Arguments, _options.Json, context, attempt.Token), null);
         }
         catch (Exception e)
         {
-            return Failed(attempt, e.GetType().FullName ?? e.GetType().Name, e.Message, e.StackTrace, delay: null);
+            return (null, e); // judged by the caller
+        }
+    }
+
+    /// <returns>Null: nothing is to be written; the job is handed back, or is somebody else's by now.</returns>
+    private Completion? Judge(Attempt attempt, JobOutcome? outcome, Exception? error)
+    {
+        try
+        {
+            return error is null ? Judge(attempt, outcome!) : JudgeError(attempt, error);
+        }
+        catch (Exception e)
+        {
+            return Failed(attempt, e.GetType().FullName ?? e.GetType().Name, e.Message, e.StackTrace, delay: null); // an outcome that cannot be
+        }
+    }
+
+    /// <summary>What a handler threw after it had been told to stop is its answer to that, whatever its type.</summary>
+    private Completion? JudgeError(Attempt attempt, Exception error)
+    {
+        var job = attempt.Job;
+        var threw = error is OperationCanceledException ? "" : $" Then it threw {error.GetType().FullName}: {error.Message}";
+        switch (attempt.Why)
+        {
+            case Stop.Timeout:
+                return Failed(attempt, "Jobs.Timeout", $"The attempt took longer than its timeout, {Text(attempt.Timeout)}, and was cancelled.{threw}", error.StackTrace, delay: null);
+            case Stop.Cancel:
+                log.JobCancelled(job.Id, job.Type, job.Attempt);
+                return Completion.Ended(attempt, JobState.Cancelled, error: ErrorText.Json("Jobs.Cancelled", $"It was cancelled on request while it ran.{threw}", error.StackTrace));
+            case Stop.Shutdown or Stop.Lost when error is OperationCanceledException:
+                log.AttemptCancelled(job.Id, job.Type, job.Attempt);
+                return null;
+            default:
+                return Failed(attempt, error.GetType().FullName ?? error.GetType().Name, error.Message, error.StackTrace, delay: null);
         }
     }
 
@@ -130,18 +217,89 @@ internal sealed class Executor(Completer completer, Running running, IServiceSco
         }
     }
 
-    /// <summary>One token for all attempts of a lease: cancelled when the lease is lost or the grace period is over.</summary>
-    private CancellationToken TokenFor(Lease lease)
+    private void StopAll(Lease? lease, Stop why)
     {
-        var tokens = Volatile.Read(ref _tokens);
-        if (tokens?.Lease != lease)
+        foreach (var attempt in running.All.Where(a => lease is null || a.Lease == lease))
         {
-            tokens = new TokenPair(lease, CancellationTokenSource.CreateLinkedTokenSource(lease.Lost, _giveUp.Token).Token);
-            Volatile.Write(ref _tokens, tokens);
+            _ = StopAsync(attempt, why);
         }
-
-        return tokens.Token;
     }
 
-    private sealed record TokenPair(Lease Lease, CancellationToken Token);
+    private async Task StopAsync(Attempt attempt, Stop why)
+    {
+        if (!attempt.TryStop(why))
+        {
+            return;
+        }
+
+        try
+        {
+            if (why != Stop.Shutdown) // the shutdown has a grace period of its own
+            {
+                attempt.StartGrace(time, _grace, a => _ = AbandonAsync((Attempt)a!));
+            }
+
+            await attempt.CancelAsync();
+        }
+        catch (Exception e)
+        {
+            log.CancellationThrew(attempt.Job.Id, attempt.Job.Type, attempt.Job.Attempt, e);
+        }
+    }
+
+    /// <summary>Its handler has not answered: the attempt ends without it. The job goes on as after any such end, and the session tells how many handlers still run.</summary>
+    private async Task AbandonAsync(Attempt attempt)
+    {
+        if (attempt.Slots is not { } slots)
+        {
+            return; // claimed and not started; it will not be
+        }
+
+        running.Abandon(attempt); // first: its handler, returning now, must find itself there
+        if (!attempt.TrySettle())
+        {
+            running.Returned(attempt);
+            return;
+        }
+
+        var job = attempt.Job;
+        try
+        {
+            var still = $"ignored its cancelled token for {Text(_grace)}, so it was abandoned: its code may still run in process {Environment.ProcessId} of this session.";
+            Completion? completion = attempt.Why switch
+            {
+                Stop.Timeout => Failed(attempt, "Jobs.Timeout", $"The attempt took longer than its timeout, {Text(attempt.Timeout)}, and {still}", stack: null, delay: null),
+                Stop.Cancel => Completion.Ended(attempt, JobState.Cancelled, error: ErrorText.Json("Jobs.Cancelled", $"It was cancelled on request while it ran, and {still}", null)),
+                _ => null,
+            };
+            log.AttemptAbandoned(job.Id, job.Type, job.Attempt, attempt.Why, _grace.TotalSeconds, completion switch
+            {
+                { End: null } deferred => $"attempt {job.Attempt + 1} may start in {Text(deferred.Delay)}, beside it",
+                { End: { } end } => $"the job has {(end == JobState.Cancelled ? "been cancelled" : "failed")}",
+                null => "the job runs elsewhere, beside it",
+            });
+            if (completion is { } c)
+            {
+                await completer.AddAsync(c);
+            }
+            else
+            {
+                running.Remove(attempt);
+            }
+        }
+        catch (ChannelClosedException)
+        {
+            log.AttemptCancelled(job.Id, job.Type, job.Attempt); // the worker has stopped meanwhile and handed it back
+        }
+        catch (Exception e)
+        {
+            log.AttemptLost(job.Id, job.Attempt, e);
+        }
+        finally
+        {
+            slots.Release();
+        }
+    }
+
+    private static string Text(TimeSpan? time) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{time?.TotalSeconds:0.###} s");
 }

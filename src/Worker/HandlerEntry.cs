@@ -5,9 +5,12 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Jobs.Worker;
 
 /// <summary>How jobs of one type are run.</summary>
-internal abstract class HandlerEntry(string type, RetryPolicy retry)
+internal abstract class HandlerEntry(string type, RetryPolicy retry, TimeSpan? timeout)
 {
     public string Type { get; } = type;
+
+    /// <summary>How long an attempt may take if its job does not say; null: for ever.</summary>
+    public TimeSpan? Timeout { get; } = timeout;
 
     public RetryPolicy Retry { get; } = retry;
 
@@ -16,7 +19,7 @@ internal abstract class HandlerEntry(string type, RetryPolicy retry)
 }
 
 internal sealed class HandlerEntry<TJob, THandler>(string type, RetryPolicy retry, Func<THandler, TJob, JobContext, CancellationToken, Task<JobOutcome>> run)
-    : HandlerEntry(type, retry)
+    : HandlerEntry(type, retry, JobType<TJob>.Info.TimeoutSeconds is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : null)
     where THandler : class
 {
     private JsonTypeInfo<TJob>? _json;

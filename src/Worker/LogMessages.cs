@@ -44,6 +44,21 @@ internal static partial class LogMessages
     [LoggerMessage(1424, LogLevel.Error, "The retry delay of {Type} threw; the default is used")]
     public static partial void RetryPolicyFailed(this ILogger log, string type, Exception error);
 
+    [LoggerMessage(1425, LogLevel.Information, "Job {JobId} ({Type}), attempt {Attempt}, was cancelled on request")]
+    public static partial void JobCancelled(this ILogger log, JobId jobId, string type, int attempt);
+
+    [LoggerMessage(1426, LogLevel.Error, "Job {JobId} ({Type}), attempt {Attempt}, was told to stop ({Why}) and ignored that for {GraceSeconds} s. It is abandoned: its code may still run in this process; {Then}")]
+    public static partial void AttemptAbandoned(this ILogger log, JobId jobId, string type, int attempt, Stop why, double graceSeconds, string then);
+
+    [LoggerMessage(1427, LogLevel.Warning, "Job {JobId} ({Type}): the handler of attempt {Attempt}, which was abandoned, {Returned}. That changes nothing")]
+    public static partial void AbandonedReturned(this ILogger log, JobId jobId, string type, int attempt, string returned);
+
+    [LoggerMessage(1428, LogLevel.Error, "Job {JobId} ({Type}): attempt {Attempt} starts while the code of attempt {Abandoned}, which was abandoned, still runs in this process")]
+    public static partial void RunsBesideAbandoned(this ILogger log, JobId jobId, string type, int attempt, int abandoned);
+
+    [LoggerMessage(1429, LogLevel.Error, "Job {JobId} ({Type}), attempt {Attempt}: what its handler had registered with its token threw when that was cancelled")]
+    public static partial void CancellationThrew(this ILogger log, JobId jobId, string type, int attempt, Exception error);
+
     [LoggerMessage(1430, LogLevel.Warning, "{Count} outcomes could not be written (try {Try}); they are kept and written as soon as Postgres takes them: {Error}")]
     public static partial void OutcomesKept(this ILogger log, int count, int @try, string error);
 

@@ -30,12 +30,14 @@ public static class WorkerBuilderExtensions
         services.AddSingleton<Running>();
         services.AddSingleton<Completer>();
         services.AddSingleton<Executor>();
-        services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running>((profile, worker, running) =>
+        services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor>((profile, worker, running, executor) =>
         {
             profile.Roles.Add("worker");
             profile.Types = [.. worker.Handlers.Keys];
             profile.Queues = worker.Queues;
             profile.Running = () => running.Count;
+            profile.Abandoned = () => running.Abandoned;
+            profile.Cancel = executor.Cancel;
         });
         services.AddHostedService<WorkerService>();
         services.AddOptions<HostOptions>().Configure<WorkerOptions>((host, worker) =>

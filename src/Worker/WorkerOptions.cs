@@ -7,7 +7,7 @@ namespace Jobs;
 
 /// <summary>
 /// What one worker process runs: its queues, each with a number of slots, and its handlers. Also bound from the configuration section <c>Jobs:Worker</c>
-/// (<c>Queues:NAME:Concurrency</c>, <c>ShutdownGraceSeconds</c>); what code says wins.
+/// (<c>Queues:NAME:Concurrency</c>, <c>ShutdownGraceSeconds</c>, <c>TimeoutGraceSeconds</c>); what code says wins.
 /// </summary>
 public sealed class WorkerOptions
 {
@@ -17,6 +17,7 @@ public sealed class WorkerOptions
     private const int DefaultConcurrency = 20;
 
     private TimeSpan? _grace;
+    private TimeSpan? _timeoutGrace;
     private readonly IServiceCollection _services;
     private readonly SortedDictionary<string, int> _queues = new(StringComparer.Ordinal);
     private readonly Dictionary<string, HandlerEntry> _handlers = [];
@@ -35,6 +36,16 @@ public sealed class WorkerOptions
     {
         get => _grace ?? TimeSpan.FromSeconds(25);
         set => _grace = value;
+    }
+
+    /// <summary>
+    /// How long a handler may take to return after its token was cancelled, because of its timeout, a cancel request or a lost session. Then its attempt is abandoned: it ends
+    /// without its handler, whose later outcome is dropped, and its slot is free for the next job. Default 10 s; 0 to 10 min.
+    /// </summary>
+    public TimeSpan TimeoutGrace
+    {
+        get => _timeoutGrace ?? TimeSpan.FromSeconds(10);
+        set => _timeoutGrace = value;
     }
 
     /// <summary>Works on this queue with up to <paramref name="concurrency"/> handlers at once in this process.</summary>
@@ -72,6 +83,11 @@ public sealed class WorkerOptions
             ShutdownGrace = settings.Seconds("ShutdownGraceSeconds", ShutdownGrace);
         }
 
+        if (_timeoutGrace is null)
+        {
+            TimeoutGrace = settings.Seconds("TimeoutGraceSeconds", TimeoutGrace);
+        }
+
         foreach (var queue in settings.Children("Queues").Where(q => !_queues.ContainsKey(q.Name)))
         {
             Queue(queue.Name, queue.Number("Concurrency", DefaultConcurrency));
@@ -95,6 +111,11 @@ public sealed class WorkerOptions
         if (ShutdownGrace < TimeSpan.Zero || ShutdownGrace > TimeSpan.FromHours(1))
         {
             yield return $"WorkerOptions: ShutdownGrace {ShutdownGrace} is not allowed; use 0 to 1 hour (default 25 s).";
+        }
+
+        if (TimeoutGrace < TimeSpan.Zero || TimeoutGrace > TimeSpan.FromMinutes(10))
+        {
+            yield return $"WorkerOptions: TimeoutGrace {TimeoutGrace} is not allowed; use 0 to 10 minutes (default 10 s).";
         }
     }
 

@@ -85,7 +85,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
         using var hurry = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _hurry.Token);
         if (!await IdleAsync(_options.ShutdownGrace, hurry.Token))
         {
-            await _executor.GiveUpAsync();
+            _executor.GiveUp();
             await IdleAsync(LastGrace, CancellationToken.None);
         }
 

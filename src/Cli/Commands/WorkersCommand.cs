@@ -13,7 +13,7 @@ internal static class WorkersCommand
 
     public static Command Create(Target target)
     {
-        var command = new Command("workers", "Show every process that takes part: roles, queues, what it runs, its last heartbeat");
+        var command = new Command("workers", "Show every process that takes part: roles, queues, what it runs, handlers it has abandoned, its last heartbeat");
         command.SetAction((parsed, ct) => RunAsync(target, parsed, ct));
         return command;
     }
@@ -44,6 +44,7 @@ internal static class WorkersCommand
         roles = session.Roles,
         queues = session.Queues,
         running = session.Running,
+        abandoned = session.Abandoned,
         startedAt = session.StartedAt,
         heartbeatAgeSeconds = Math.Round(session.HeartbeatAge.TotalSeconds, 3),
         leads = session.Leads,
@@ -52,7 +53,7 @@ internal static class WorkersCommand
     private static void Show(IAnsiConsole screen, IReadOnlyList<SessionInfo> sessions, DateTimeOffset now)
     {
         var sheet = new Sheet().Add("session").Add("host").Add("process", right: true, weight: 1).Add("roles").Add("queues", weight: 3).Add("running", right: true)
-            .Add("up", right: true, weight: 2).Add("heartbeat", right: true);
+            .Add("abandoned", right: true, weight: 1).Add("up", right: true, weight: 2).Add("heartbeat", right: true);
         foreach (var session in sessions)
         {
             var queues = string.Join(", ", session.Queues.Select(q => $"{q.Key} x {q.Value}"));
@@ -64,6 +65,7 @@ internal static class WorkersCommand
                 session.Leads ? new Cell(Roles(session) + " (leads)", Styles.Good) : Roles(session),
                 queues.Length > 0 ? queues : new Cell("-", Styles.Faint),
                 Cell.Of(session.Running, Styles.Busy),
+                Cell.Of(session.Abandoned, Styles.Bad),
                 Plain.Duration(now - session.StartedAt),
                 new Cell($"{Plain.Duration(beat)} ago", beat > Silent ? Styles.Bad : beat > Late ? Styles.Busy : Style.Plain));
         }

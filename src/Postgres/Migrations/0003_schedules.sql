@@ -44,11 +44,3 @@ create table jobs.occurrence (
   constraint occurrence_skipped check (job is not null or reason is not null)
 );
 create index occurrence_recorded on jobs.occurrence (recorded_at);
-
--- Running jobs that are to be cancelled; the worker that holds the session looks here.
-create table if not exists jobs.cancel_request (
-  job          uuid        not null,
-  session      uuid        not null,
-  requested_at timestamptz not null default now(),
-  constraint cancel_request_pk primary key (job, session)
-);

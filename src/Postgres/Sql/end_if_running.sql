@@ -1,4 +1,4 @@
--- X6, the general end: any end state ($4), a result ($5), a last error ($6: type, message and stack; the rest is added here) that used up an attempt.
+-- X6, the general end: any end state ($4), a result ($5), a last error ($6: type, message and stack; the rest is added here) that used up an attempt if the end is failed.
 with ended as (
   delete from jobs.job j
   using unnest($2::uuid[], $3::integer[], $4::text[], $5::json[], $6::jsonb[]) as t (id, attempt, state, result, error)
@@ -6,7 +6,7 @@ with ended as (
   returning j.*, t.state::jobs.state as final, t.result, t.error
 ), filed as (
   insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, batch, after, result, errors)
-  select e.id, e.enqueued_at, e.started_at, now(), e.session, e.final, e.attempt, e.failures + (e.error is not null)::integer, e.crashes, e.priority, e.queue, e.type, e.args,
+  select e.id, e.enqueued_at, e.started_at, now(), e.session, e.final, e.attempt, e.failures + (e.error is not null and e.final = 'failed')::integer, e.crashes, e.priority, e.queue, e.type, e.args,
     e.batch, e.after, e.result,
     case when e.error is null then e.errors
          else coalesce(e.errors, '[]') || (jsonb_build_object('attempt', e.attempt, 'at', now(), 'session', e.session) || e.error) end

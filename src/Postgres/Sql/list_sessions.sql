@@ -1,3 +1,3 @@
-select s.id, s.host, s.process_id, s.roles, s.queues::text, s.running, s.started_at, extract(epoch from now() - s.heartbeat_at)::float8, 
+select s.id, s.host, s.process_id, s.roles, s.queues::text, s.running, s.abandoned, s.started_at, extract(epoch from now() - s.heartbeat_at)::float8, 
   exists (select from jobs.leader l where l.session = s.id and l.until > now())
 from jobs.session s order by s.started_at

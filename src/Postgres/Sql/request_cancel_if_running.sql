@@ -1,4 +1,6 @@
--- Asks the worker that runs it to cancel it; obeyed by the session that holds it, and no other.
+-- Asks the workers that run these jobs to stop them. Nothing is asked for the others. A second request renews the first, which may have been for another session.
 insert into jobs.cancel_request (job, session)
-select j.id, j.session from jobs.job j where j.id = $1 and j.state = 'running' and j.session is not null
-on conflict do nothing
+select j.id, j.session from jobs.job j where j.id = any($1::uuid[]) and j.state = 'running'
+order by j.id
+on conflict (job) do update set session = excluded.session, requested_at = excluded.requested_at
+returning job
