@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Jobs.Coordination.Recurring;
+using Jobs.Coordination;
 using Jobs.Postgres;
 using Jobs.RabbitMq;
 
