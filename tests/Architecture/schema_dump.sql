@@ -32,6 +32,6 @@ with tables as materialized (
   select 4, c.relname, 0, 0, format('%s %s', case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'sequence' end, c.relname)
   from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('v', 'm', 'S')
   union all
-  select 5, t.tgname, 0, 0, replace(pg_get_triggerdef(t.oid), E'\n', ' ') from pg_trigger t join tables on tables.oid = t.tgrelid where not t.tgisinternal
+  select 5, t.tgname, 0, 0, replace(pg_get_triggerdef(t.oid), E'\n', ' ') from pg_trigger t join pg_class c on c.oid = t.tgrelid and c.relnamespace = $1::regnamespace where not t.tgisinternal
 )
 select replace(line, $1 || '.', 'jobs.') from lines order by part, name collate "C", step, place
