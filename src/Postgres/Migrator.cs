@@ -54,7 +54,8 @@ internal static class Migrator
 
     private static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, CancellationToken ct)
     {
-        await using var exists = new NpgsqlCommand($"select to_regclass('{schema}.migration') is not null", connection);
+        // Not to_regclass: it may go by what this connection remembers from before it waited for the lock.
+        await using var exists = new NpgsqlCommand($"select exists (select from pg_catalog.pg_tables where schemaname = '{schema}' and tablename = 'migration')", connection);
         if (!(bool)(await exists.ExecuteScalarAsync(ct))!)
         {
             return 0;

@@ -146,6 +146,7 @@ public sealed class SqlEnqueueTests : IAsyncLifetime
     [InlineData("queue with a dash first", "'a', '{}', queue => '-a'")]
     [InlineData("queue with a line end", "'a', '{}', queue => e'a\\n'")]
     [InlineData("queue malformed", "'a', '{}', queue => 'malformed'")]
+    [InlineData("queue submit", "'a', '{}', queue => 'submit'")]
     [InlineData("type with a space", "'no type', '{}'")]
     [InlineData("type with an umlaut", "'ä', '{}'")]
     [InlineData("long type", "repeat('t', 101), '{}'")]
@@ -208,6 +209,7 @@ public sealed class SqlEnqueueTests : IAsyncLifetime
             "queue with a dash first" => With(new() { Queue = "-a" }),
             "queue with a line end" => With(new() { Queue = "a\n" }),
             "queue malformed" => With(new() { Queue = "malformed" }),
+            "queue submit" => With(new() { Queue = "submit" }),
             "type with a space" => Type("no type"),
             "type with an umlaut" => Type("ä"),
             "long type" => Type(new string('t', 101)),
