@@ -20,9 +20,9 @@ internal static class ScheduleView
         {
             return Jobs.Recurrence.Every(Plain.ParseDuration(text));
         }
-        catch (FormatException)
+        catch (FormatException e)
         {
-            throw new FormatException($"\"{text}\" is neither cron with seconds, for example \"0 30 2 * * ?\", nor an interval like 30s, 5m, 2h or 1d.");
+            throw new FormatException($"\"{text}\" is neither cron with seconds, for example \"0 30 2 * * ?\", nor an interval like 30s, 5m, 2h or 1d.", e);
         }
     }
 

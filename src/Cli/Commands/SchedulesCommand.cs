@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Jobs.Postgres;
 using Microsoft.Extensions.DependencyInjection;
+using Spectre.Console;
 
 namespace Jobs.Cli.Commands;
 
@@ -120,11 +121,12 @@ internal static class SchedulesCommand
     private static Command Next(Target target)
     {
         var name = Name();
-        var count = new Argument<int>("N") { Description = "how many, 1 to 1000", Arity = ArgumentArity.ZeroOrOne, DefaultValueFactory = _ => DefaultNext };
+        var count = Values.Argument<int?>("N", $"how many, 1 to 1000 [default: {DefaultNext}]", text => Values.WholeNumber(text));
+        count.Arity = ArgumentArity.ZeroOrOne;
         var command = new Command("next", "Show the next occurrences, as if it were not paused") { name, count };
         command.SetAction((parsed, ct) => WithAsync(target, parsed, async (schedules, platform) =>
         {
-            var next = await schedules.NextAsync(parsed.GetValue(name)!, parsed.GetValue(count), ct);
+            var next = await schedules.NextAsync(parsed.GetValue(name)!, parsed.GetValue(count) ?? DefaultNext, ct);
             var info = (await schedules.GetAsync(parsed.GetValue(name)!, ct))!;
             var zone = TimeZoneInfo.FindSystemTimeZoneById(info.TimeZone);
             var now = platform.GetRequiredService<TimeProvider>().GetUtcNow();
@@ -136,7 +138,7 @@ internal static class SchedulesCommand
     private static Command History(Target target)
     {
         var name = Name();
-        var limit = new Option<int?>("--limit") { HelpName = "N", Description = $"rows a page, 1 to 1000 [default: {DefaultHistory}]" };
+        var limit = Values.Option<int?>("--limit", "N", $"rows a page, 1 to 1000 [default: {DefaultHistory}]", text => Values.WholeNumber(text));
         var before = Values.Option<DateTimeOffset?>("--before", "TIME", "the next page: occurrences before this time", text => Plain.ParseTime(text));
         var command = new Command("history", "Show what became of its occurrences, newest first") { name, limit, before };
         command.SetAction((parsed, ct) => WithAsync(target, parsed, async (schedules, _) =>
