@@ -13,6 +13,7 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     GetCommand.Create(target),
     ListCommand.Create(target),
     QueuesCommand.Create(target),
+    SchedulesCommand.Create(target),
     WorkersCommand.Create(target),
 };
 target.AddTo(root);

@@ -7,7 +7,7 @@ namespace Jobs.Postgres;
 /// <summary>The connections that Quartz uses: few, apart from ours, and such that a node which is dead or frozen cannot hold its locks.</summary>
 internal sealed class QuartzDatabase(Database database, IOptions<JobsOptions> options)
 {
-    private const int MaxConnections = 8;
+    private const int MaxConnections = 12;
     private const int CommandSeconds = 10;
 
     // A frozen client keeps its TCP connection alive; the server ends a transaction of which it has not heard for that long.

@@ -2,6 +2,7 @@ using System.Data.Common;
 using Jobs.Postgres;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Quartz;
 
@@ -84,6 +85,7 @@ internal sealed class Firing(
         _factory = QuartzSchedulerBuilder.Create(q =>
         {
             q.Services.AddSingleton(logs);
+            q.Services.AddSingleton<ILoggerProvider>(NullLoggerProvider.Instance); // without a provider Quartz puts a mute factory in the place of ours
             q.Services.AddSingleton(recorder);
             q.Services.AddSingleton(time);
             q.Services.AddSingleton(log);

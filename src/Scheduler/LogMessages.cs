@@ -47,11 +47,14 @@ internal static partial class LogMessages
     [LoggerMessage(1544, LogLevel.Information, "Triggers: {Added} added, {Removed} removed")]
     public static partial void TriggersChanged(this ILogger log, int added, int removed);
 
-    [LoggerMessage(1545, LogLevel.Information, "Schedule {Schedule} is defined by code as {When}, {Change}")]
-    public static partial void ScheduleDefined(this ILogger log, string schedule, string when, string change);
+    [LoggerMessage(1545, LogLevel.Information, "Schedule {Schedule} is defined by code as {When}; it is new or has changed")]
+    public static partial void ScheduleDefined(this ILogger log, string schedule, string when);
 
     [LoggerMessage(1546, LogLevel.Warning, "Schedule {Schedule} was not recorded when Quartz fired; the sweep does it: {Error}")]
     public static partial void FiringFailed(this ILogger log, string schedule, string error);
+
+    [LoggerMessage(1547, LogLevel.Error, "Schedule {Schedule} cannot be defined as the code says: {Error}")]
+    public static partial void ScheduleNotDefined(this ILogger log, string schedule, string error);
 
     [LoggerMessage(1550, LogLevel.Information, "{Count} jobs expired while they waited")]
     public static partial void Expired(this ILogger log, int count);

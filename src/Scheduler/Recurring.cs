@@ -23,14 +23,25 @@ internal sealed class Recurring(
     {
         for (; _defined < options.Recurrings.Count; _defined++)
         {
-            var definition = options.Recurrings[_defined];
-            if (await definition.AddAsync(schedules, ct))
-            {
-                log.ScheduleDefined(definition.Name, definition.When.ToString(), "new or changed");
-            }
+            await DefineAsync(options.Recurrings[_defined], ct);
         }
 
         return await firing.RunOnceAsync(ct);
+    }
+
+    private async Task DefineAsync(RecurringDefinition definition, CancellationToken ct)
+    {
+        try
+        {
+            if (await definition.AddAsync(schedules, ct))
+            {
+                log.ScheduleDefined(definition.Name, definition.When.ToString());
+            }
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested && !Transient.Is(e))
+        {
+            log.ScheduleNotDefined(definition.Name, e.Message); // the others are not to suffer for it
+        }
     }
 
     /// <summary>In the leader.</summary>
@@ -54,11 +65,11 @@ internal sealed class Recurring(
     }
 
     /// <summary>Quartz fires no more.</summary>
-    public async Task StopAsync()
+    public async Task StopAsync(CancellationToken ct)
     {
         try
         {
-            await firing.StopAsync();
+            await firing.StopAsync().WaitAsync(ct);
         }
         catch (Exception e)
         {

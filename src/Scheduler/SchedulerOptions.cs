@@ -28,8 +28,10 @@ public sealed class SchedulerOptions
     /// <param name="job">The job that each occurrence enqueues.</param>
     /// <param name="tz">IANA name of the time zone, for example <c>Europe/Berlin</c>. Default <c>UTC</c>.</param>
     /// <param name="options">Queue, priority, start and end, excluded days, rules.</param>
+    /// <exception cref="InvalidOperationException">The job's type has no <see cref="JobAttribute"/>, or one that breaks a rule.</exception>
     public SchedulerOptions Recurring<TJob>(string name, Recurrence when, TJob job, string? tz = null, RecurringOptions? options = null)
     {
+        _ = JobType<TJob>.Info;
         Recurrings.Add(new RecurringDefinition(name, when, tz, options, (schedules, ct) => schedules.AddAsync(name, when, job, tz, options, ct)));
         return this;
     }

@@ -19,7 +19,7 @@ internal sealed class SchedulerService(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        await recurring.StopAsync();
+        await recurring.StopAsync(cancellationToken);
         try
         {
             await leadership.ResignAsync(cancellationToken);

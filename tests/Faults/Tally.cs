@@ -14,10 +14,13 @@ internal static class Tally
 
     public static void Add(long jobs, long reruns) => (_jobs, _reruns) = (_jobs + jobs, _reruns + reruns);
 
+    /// <summary>More for the summary.</summary>
+    public static List<string> Notes { get; } = [];
+
     public static void Kill() => Interlocked.Increment(ref _kills);
 
     public static string Summary => $"Faults: {_jobs} jobs ended as promised, {_kills} kills, {_reruns} re-runs"
-        + (RescueSeconds.Count == 0 ? "" : $"; {Rescue}");
+        + (RescueSeconds.Count == 0 ? "" : $"; {Rescue}") + string.Concat(Notes.Select(n => $"; {n}"));
 
     public static string Rescue => $"rescue after SIGKILL p50 {Percentile(0.5):F2} s, p99 {Percentile(0.99):F2} s, longest {RescueSeconds.Max():F2} s ({RescueSeconds.Count} kills)";
 

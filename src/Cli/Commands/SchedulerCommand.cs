@@ -24,6 +24,7 @@ internal static class SchedulerCommand
         var verbose = target.Verbose(parsed);
         builder.Logging.ClearProviders().SetMinimumLevel(verbose ? LogLevel.Debug : LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning)
+            .AddFilter("Quartz", LogLevel.Warning)
             .AddFilter("Microsoft.Extensions.Hosting", verbose ? LogLevel.Debug : LogLevel.Critical) // a failed start is said in one line, by this command
             .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss.fff'Z' ", true));
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);

@@ -74,7 +74,9 @@ internal static class ScheduleRules
 
     private static string? ZoneFault(string? tz)
     {
-        if (tz is null || (tz.Length is > 0 and <= 100 && TimeZoneInfo.TryFindSystemTimeZoneById(tz, out _)))
+        // What has been found once is found again in any case of letters; what is stored must be found by every machine.
+        if (tz is null || (tz.Length is > 0 and <= 100 && TimeZoneInfo.TryFindSystemTimeZoneById(tz, out var zone)
+            && (zone.Id == tz || !zone.Id.Equals(tz, StringComparison.OrdinalIgnoreCase))))
         {
             return null;
         }
