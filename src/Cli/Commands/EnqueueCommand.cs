@@ -19,7 +19,12 @@ internal static class EnqueueCommand
         var delay = Values.Option<TimeSpan?>("--delay", "SECONDS", "start this much later; also 500ms, 5m, 2h, 1d", text => Plain.ParseDuration(text));
         var runAt = Values.Option<DateTimeOffset?>("--run-at", "TIME", "start at this time, ISO 8601; without an offset it is UTC", text => Plain.ParseTime(text));
         var id = Values.Option<JobId?>("--id", "UUID", "an id of version 7, to repeat an enqueue whose outcome is unknown", Id);
-        var command = new Command("enqueue", "Enqueue one job; its id is the answer") { type, json, queue, priority, delay, runAt, id };
+        var uniqueKey = Values.Option<Unique?>("--unique-key", "KEY", "one job of the type at a time has this key; if it is taken, the id of the job that has it is the answer", text => new Unique { Key = text });
+        var expires = Values.Option<TimeSpan?>("--expires", "DURATION", "not worth starting later than this", text => Plain.ParseDuration(text));
+        var timeout = Values.Option<TimeSpan?>("--timeout", "DURATION", "how long an attempt may take", text => Plain.ParseDuration(text));
+        var after = Values.Option<JobId?>("--after", "UUID", "start when this job has succeeded", text => JobId.Parse(text));
+        var batch = Values.Option<JobId?>("--batch", "UUID", "the batch it belongs to", text => JobId.Parse(text));
+        var command = new Command("enqueue", "Enqueue one job; its id is the answer") { type, json, queue, priority, delay, runAt, id, uniqueKey, expires, timeout, after, batch };
         command.SetAction((parsed, ct) => RunAsync(target, parsed, parsed.GetValue(type)!, parsed.GetValue(json)!, new EnqueueOptions
         {
             Id = parsed.GetValue(id),
@@ -27,6 +32,11 @@ internal static class EnqueueCommand
             Priority = parsed.GetValue(priority) ?? JobPriority.Normal,
             Delay = parsed.GetValue(delay),
             RunAt = parsed.GetValue(runAt),
+            Unique = parsed.GetValue(uniqueKey),
+            Expires = parsed.GetValue(expires),
+            Timeout = parsed.GetValue(timeout),
+            After = parsed.GetValue(after) is { } parent ? [parent] : [],
+            Batch = parsed.GetValue(batch),
         }, ct));
         return command;
     }

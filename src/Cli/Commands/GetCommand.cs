@@ -51,10 +51,14 @@ internal static class GetCommand
         Line("state", Words.Of(job.State), Styles.Of(job.State));
         Line("enqueued", When(job.EnqueuedAt));
         Line("due", When(job.DueAt));
+        Line("expires", When(job.ExpiresAt));
         Line("started", When(job.StartedAt));
         Line("ended", When(job.EndedAt));
         Line("ran", job.EndedAt - job.StartedAt is { } ran ? Plain.Duration(ran) : null);
         Line("attempts", job.Attempt == 0 ? "none yet" : $"{job.Attempt} started, {job.Failures} failed" + (job.Crashes > 0 ? $", {job.Crashes} lost with their worker" : ""));
+        Line("unique", job.UniqueKey);
+        Line("batch", job.Batch is { } batch ? $"{batch}  (jobs batch {batch})" : null);
+        Line("after", job.After.Count > 0 ? string.Join('\n', job.After) + (job.Waits > 0 ? $"\n{job.Waits} of them not ended yet" : "") : null);
         Line("session", job.Session is { } session ? $"{session}  ({Plain.Short(session)} in `jobs workers`)" : null);
         Line("arguments", JsonSerializer.Serialize(JobView.Embedded(job.Arguments), Readable));
         Line("result", job.Result is { } result ? JsonSerializer.Serialize(JobView.Embedded(result), Readable) : null);

@@ -55,6 +55,11 @@ internal static class ScheduleRules
             return $"The cron expression \"{cron[..24]}...\" has {cron.Length} characters; at most {MaxCronLength} are allowed.";
         }
 
+        if (CronRanges.Fault(cron) is { } outOfRange)
+        {
+            return outOfRange;
+        }
+
         try
         {
             return new CronExpression(cron, TimeZoneInfo.Utc).GetNextValidTimeAfter(LongAgo) is null
