@@ -20,6 +20,7 @@ internal sealed class TieSweep(TieStore ties, RepairStore store, Followers follo
 
     private Guid _batchesAbove;
     private long? _clearedAt;
+    private bool _looked;
 
     /// <returns>How long to wait for the next look.</returns>
     public async Task<TimeSpan> RunOnceAsync(CancellationToken ct)
@@ -44,7 +45,8 @@ internal sealed class TieSweep(TieStore ties, RepairStore store, Followers follo
             _clearedAt = time.GetTimestamp();
         }
 
-        var rest = Share * time.GetElapsedTime(started);
+        var rest = _looked ? Share * time.GetElapsedTime(started) : Interval; // the first look takes long because its code is compiled in it
+        _looked = true;
         return rest > Interval ? rest : Interval;
     }
 }

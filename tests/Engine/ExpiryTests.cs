@@ -172,7 +172,7 @@ public sealed class ExpiryTests
     public async Task Sweep_settles_a_batch_behind_any_number_of_open_ones()
     {
         await using var app = await TestApp.CreateAsync();
-        await app.SqlAsync("insert into jobs.batch (id) select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid from generate_series(1, 2500) n");
+        await app.SqlAsync("insert into jobs.batch (id, on_failure) select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, '{}' from generate_series(1, 1100) n");
         var batch = await app.Jobs.CreateBatchAsync();
         await app.SqlAsync("update jobs.batch set sealed_at = now() where id = $1", batch.Value);
         await app.SchedulerAsync();
