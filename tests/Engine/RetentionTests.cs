@@ -34,6 +34,18 @@ public sealed class RetentionTests
     }
 
     [Fact]
+    public async Task Occurrences_of_schedules_are_kept_for_ninety_days()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.SqlAsync("""
+            insert into jobs.occurrence (schedule, at, reason, recorded_at)
+            select 's', now() - n * interval '1 second', 'for the test', now() - case when n <= 6000 then interval '91 days' else interval '89 days' end from generate_series(1, 6010) n
+            """);
+        await app.SchedulerAsync();
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.occurrence"), n => n == 10, "only the young ones are left", app.Log.Tail);
+    }
+
+    [Fact]
     public async Task What_a_crash_left_half_detached_or_not_dropped_is_cleaned_up()
     {
         await using var app = await TestApp.CreateAsync();

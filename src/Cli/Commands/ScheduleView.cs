@@ -115,7 +115,14 @@ internal static class ScheduleView
         sheet.WriteTo(screen);
     }
 
-    private static string When(Recurrence when) => when.CronExpression ?? $"every {Plain.Duration(when.Interval!.Value)}";
+    /// <summary>An interval exactly, in the largest unit that divides it: as <c>add</c> takes it.</summary>
+    private static string When(Recurrence when) => when.CronExpression ?? (long)when.Interval!.Value.TotalSeconds switch
+    {
+        var s when s % 86_400 == 0 => $"every {s / 86_400}d",
+        var s when s % 3600 == 0 => $"every {s / 3600}h",
+        var s when s % 60 == 0 => $"every {s / 60}m",
+        var s => $"every {s}s",
+    };
 
     private static string Outcome(OccurrenceInfo o) => o.Enqueued ? "enqueued" : "skipped";
 }
