@@ -247,7 +247,7 @@ begin
     start := date_trunc(kind.column3, now(), 'UTC');
     while start <= now() + ahead loop
       name := kind.column1 || '_p' || to_char(start at time zone 'UTC', 'YYYYMMDD');
-      if to_regclass(format('jobs.%I', name)) is null then
+      if not exists (select from pg_catalog.pg_tables t where t.schemaname = split_part('jobs.job', '.', 1) and t.tablename = name) then
         execute format('create table jobs.%I (like jobs.%I including defaults including constraints)', name, kind.column1);
         execute format('alter table jobs.%I attach partition jobs.%I for values from (%L) to (%L)', kind.column1, name, start, start + kind.column2);
         made := made + 1;
@@ -329,6 +329,7 @@ begin
     when p_args is null then format('The arguments of "%s" are null; give a JSON value, for example ''{}''.', p_type)
     when jobs.name_fault(v_queue, 'queue name') is not null then jobs.name_fault(v_queue, 'queue name')
     when v_queue = 'malformed' then 'The queue name "malformed" is taken by the queue for messages that are not tickets; choose another.'
+    when v_queue = 'submit' then 'The queue name "submit" is taken by the queue for jobs that come in over AMQP; choose another.'
     when v_priority not between 0 and 31 then format('The priority %s is not allowed; use 0 (lowest) to 31 (highest).', v_priority)
     when v_bytes > v_limit then format('The JSON of the arguments of a "%s" job has %s bytes; the limit is %s. Store the bulk elsewhere and pass a reference, '
       || 'or raise JobsOptions.MaxArgumentBytes (at most 1,048,576).', p_type, to_char(v_bytes, 'FM999,999,999,999'), to_char(v_limit, 'FM999,999,999,999'))
