@@ -46,6 +46,26 @@ public sealed class BatchTests
     }
 
     [Fact]
+    public async Task Failure_that_nobody_saw_before_the_end_is_called_back_with_it()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var batch = await app.Jobs.CreateBatchAsync(Callbacks);
+        var id = await app.Jobs.EnqueueAsync(new Work(-1), new() { Batch = batch });
+        var session = Guid.CreateVersion7();
+        var claimed = Assert.Single(await app.ClaimAsync(session, id));
+        Assert.Equal(1, await app.EndAsync(session, id, claimed.Attempt)); // by a worker that died before it told anybody
+        await app.SqlAsync("update jobs.batch set sealed_at = now()");
+        await app.SqlAsync(Statement(app, "complete_batches"), new[] { batch.Value });
+        await app.WorkerAsync(Runs.Done);
+        await app.SchedulerAsync();
+        await app.AllEndedAsync(3);
+        Assert.NotNull((await app.Jobs.GetBatchAsync(batch))!.FailedAt);
+        Assert.Equal(["completion", "failure"], Called(app));
+    }
+
+    private static string Statement(TestApp app, string name) => new Jobs.Postgres.Statements(app.Schema)[name];
+
+    [Fact]
     public async Task Empty_batch_completes_when_it_is_sealed()
     {
         await using var app = await TestApp.CreateAsync();
