@@ -3,6 +3,7 @@ using System.Text.Json;
 using Jobs.Bench.Ours;
 using Npgsql;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using Spectre.Console;
 
 namespace Jobs.Bench;
@@ -87,6 +88,7 @@ internal sealed class Ingest(BenchOptions options, StepLog steps, CancellationTo
         var before = await Servers.ValueAsync<long>(database, Sql.Read("count_live", schema));
         await using var connection = await Servers.ConnectAsync();
         await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false), stop);
+        await ExchangeIsThereAsync(connection, $"{schema}.submit");
         ulong confirmed = 0;
         channel.BasicAcksAsync += (_, e) =>
         {
@@ -111,5 +113,23 @@ internal sealed class Ingest(BenchOptions options, StepLog steps, CancellationTo
         }
 
         return jobs / clock.Elapsed.TotalSeconds;
+    }
+
+    /// <summary>The scheduler makes it right after its start.</summary>
+    private async Task ExchangeIsThereAsync(IConnection connection, string exchange)
+    {
+        while (true)
+        {
+            await using var channel = await connection.CreateChannelAsync(cancellationToken: stop);
+            try
+            {
+                await channel.ExchangeDeclarePassiveAsync(exchange, stop);
+                return;
+            }
+            catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == 404)
+            {
+                await Task.Delay(50, stop);
+            }
+        }
     }
 }
