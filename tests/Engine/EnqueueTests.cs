@@ -167,6 +167,7 @@ public sealed class EnqueueTests
         Assert.All(fates, f => Assert.Equal(EnqueueFate.Existed, f.Fate));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Database_that_does_not_answer_is_an_unknown_outcome_with_the_id_to_repeat()
     {

@@ -5,6 +5,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>History by partitions: made ahead, made in need, and dropped by age while jobs run.</summary>
 public sealed class RetentionTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Partitions_that_are_too_old_are_dropped_while_jobs_run()
     {

@@ -51,6 +51,7 @@ public sealed class ScheduleTests
         Assert.Empty(await app.Schedules.HistoryAsync("nightly"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_deployment_in_the_middle_loses_and_doubles_nothing()
     {

@@ -8,6 +8,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>Tickets are hints: readable for people, and lost, doubled or forged without harm.</summary>
 public sealed class TicketTests
 {
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -26,6 +26,7 @@ public sealed class WorkerTests
         Assert.Equal((JobState.Succeeded, 1, 0), (ended.State, ended.Attempt, ended.Failures));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Unknown_type_runs_on_a_worker_that_knows_it()
     {
