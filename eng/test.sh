@@ -68,12 +68,13 @@ choose_projects() { # the quick to fail first, and last the tests that kill serv
 }
 
 run_project() { # adds to passed, failed and skipped of run_tests; a runner that dies is a failed test
-  local results=$servers/test-results/$name trx instance=test code=0 total ran good
+  local results=$servers/test-results/$name trx instance=test code=0 total ran good filter=()
   trx=$results/$name.trx
   if [[ $name == Faults ]]; then
     instance=faults
     ensure_servers faults
   fi
+  if [[ $fast ]] && ((${#extra[@]} == 0)); then filter=(--filter 'Category!=Slow'); fi
   rm -rf "$results"
   say "${bold}tests/$name${plain}"
   (
@@ -81,7 +82,7 @@ run_project() { # adds to passed, failed and skipped of run_tests; a runner that
     export_servers
     cd "$root"
     exec dotnet test "tests/$name" --no-build -c Debug --nologo --logger "trx;LogFileName=$name.trx" --results-directory "$results" \
-      "${extra[@]}"
+      "${filter[@]}" "${extra[@]}"
   ) </dev/null 9>&- || code=$?
 
   if [[ ! -f $trx ]]; then

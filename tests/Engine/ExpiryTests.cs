@@ -168,6 +168,7 @@ public sealed class ExpiryTests
         Assert.Equal((1, 0), (info!.Succeeded, info.Failed));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Sweep_settles_a_batch_behind_any_number_of_open_ones()
     {

@@ -81,6 +81,7 @@ public sealed class ScheduleTests
         Assert.Single(app.Log.Of(1545), l => l.Text.Contains("job", StringComparison.Ordinal));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task What_was_missed_in_a_pause_is_recorded_and_not_caught_up()
     {

@@ -3,6 +3,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>A worker that stops loses nothing and uses up nothing.</summary>
 public sealed class ShutdownTests
 {
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false)]
     [InlineData(true)] // the handler swallows the cancellation and never returns
