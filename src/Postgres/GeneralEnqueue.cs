@@ -96,7 +96,7 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
         // Twice: a parent that ends while the first look waits for its row is in history only for the second.
         for (var look = 0; look < 2 && unknown.Count > 0; look++)
         {
-            await using var follow = Command("follow_parents", Param.Of(unknown.Select(u => u.Value).ToArray()), Param.Of(QueryStore.LookBack(unknown.Min(u => u.CreatedAt))));
+            await using var follow = Command(pending ? "find_parents" : "follow_parents", Param.Of(unknown.Select(u => u.Value).ToArray()), Param.Of(QueryStore.LookBack(unknown.Min(u => u.CreatedAt))));
             await using var reader = await follow.ExecuteReaderAsync(ct);
             unknown = [];
             while (await reader.ReadAsync(ct))

@@ -10,7 +10,7 @@ internal sealed class Judgement
     public static readonly TimeSpan Outage = TimeSpan.FromSeconds(60);
 
     /// <summary>More are judged in another pass, so that the end of a long outage holds the row and the memory for a moment only.</summary>
-    public const int MostSlots = 100_000;
+    public const int MostSlots = 25_000;
 
     private readonly ScheduleRow _schedule;
     private readonly Queue<(DateTimeOffset At, int Number)> _caughtUp = [];

@@ -124,6 +124,26 @@ public sealed class ChainTests
     }
 
     [Fact]
+    public async Task Open_transaction_that_names_a_running_job_does_not_hold_up_its_end()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var gate = new Gate();
+        await app.WorkerAsync((job, context, ct) => job.Number == 1 ? gate.RunAsync(job, context, ct) : Runs.Done(job, context, ct));
+        await app.SchedulerAsync();
+        var unique = new EnqueueOptions { Unique = new Unique { Key = "k" } };
+        var parent = await app.Jobs.EnqueueAsync(new Work(1), unique);
+        await gate.Begun;
+        await using var connection = await app.ConnectAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var child = await app.Jobs.EnqueueAsync(new Work(2), transaction, new() { After = [parent] });
+        Assert.Equal(parent, await app.Jobs.EnqueueAsync(new Work(3), transaction, unique));
+        gate.Open();
+        await app.EndedAsync(parent);
+        await transaction.CommitAsync();
+        await app.EndedAsync(child);
+    }
+
+    [Fact]
     public async Task Graph_in_a_transaction_is_all_or_nothing()
     {
         await using var app = await TestApp.CreateAsync();
