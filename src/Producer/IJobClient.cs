@@ -10,6 +10,9 @@ namespace Jobs;
 /// </remarks>
 public interface IJobClient
 {
+    /// <summary>Recurring jobs. The same as the injected <see cref="IJobSchedules"/>.</summary>
+    IJobSchedules Schedules { get; }
+
     /// <summary>Enqueues one job. Concurrent calls share a statement; each returns after its own commit.</summary>
     [OverloadResolutionPriority(1)] // `new() { Priority = ... }` means these options
     Task<JobId> EnqueueAsync<TJob>(TJob job, EnqueueOptions? options = null, CancellationToken ct = default);

@@ -7,9 +7,11 @@ using Npgsql;
 namespace Jobs.Producer;
 
 /// <summary>The first station of a job's way: checks what the caller gave, writes the row, hands the ticket over.</summary>
-internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers) : IJobClient, IJobOperator
+internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers, IJobSchedules schedules) : IJobClient, IJobOperator
 {
     private const int MaxPage = 1000;
+
+    public IJobSchedules Schedules => schedules;
 
     public async Task<JobId> EnqueueAsync<TJob>(TJob job, EnqueueOptions? options = null, CancellationToken ct = default)
     {

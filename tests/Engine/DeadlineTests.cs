@@ -156,6 +156,7 @@ public sealed class DeadlineTests
         await gate.Begun;
         await app.SqlAsync("delete from jobs.session");
         await gate.Cancelled;
+        await app.SeeAsync(() => app.Log.Of(1200).Count() == 2, "a new session is open"); // what is claimed under the lost one is the rescuer's too
         var next = await app.Jobs.EnqueueAsync(new Work(2));
         Assert.Equal(JobState.Succeeded, (await app.EndedAsync(next)).State);
         Assert.Equal((JobState.Running, 0), ((await app.GetAsync(lost)).State, (await app.GetAsync(lost)).Errors.Count)); // the rescuer's now

@@ -43,7 +43,7 @@ internal sealed class TestApp : IAsyncDisposable
     /// <summary>A publisher that runs nothing.</summary>
     public IJobClient Jobs => _client.Services.GetRequiredService<IJobClient>();
 
-    public IJobSchedules Schedules => _client.Services.GetRequiredService<IJobSchedules>();
+    public IJobSchedules Schedules => Jobs.Schedules;
 
     public IJobOperator Operator => _client.Services.GetRequiredService<IJobOperator>();
 

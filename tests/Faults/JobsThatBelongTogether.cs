@@ -32,6 +32,7 @@ public sealed class JobsThatBelongTogether(ServersFixture fixture, ITestOutputHe
 
         await enqueueing;
         await arena.Jobs.SealBatchAsync(batch);
+        await Eventually.HoldsAsync("the batch is complete, so its callbacks are enqueued", async () => (await arena.Jobs.GetBatchAsync(batch))!.CompletedAt is not null);
         await TheTruth.AssertAsync(arena);
         var info = (await arena.Jobs.GetBatchAsync(batch))!;
         Assert.Equal((Jobs, Jobs, 0, 0), (info.Total, info.Succeeded, info.Failed, info.Live));
