@@ -106,6 +106,7 @@ public sealed class OperatorTests
         await app.StopAsync(first);
         Assert.NotEqual(leader, (await LeadersAsync(app, seen => seen.Length == 1 && seen[0] != leader))[0]);
         Assert.Equal(2, await EpochAsync(app));
+        await app.SeeAsync(() => app.Log.Of(1500).Count() == 2, "both have said that they lead");
         Assert.Equal(["This scheduler leads now (epoch 1)", "This scheduler leads now (epoch 2)"], app.Log.Of(1500).Select(l => l.Text));
         await app.EndedAsync(await app.Jobs.EnqueueAsync(new Work(), new() { Delay = TimeSpan.FromMilliseconds(300) }));
         Assert.Equal(2, app.Runs.Count);

@@ -22,7 +22,7 @@ public sealed class TicketTests
         await app.SchedulerAsync();
         await app.AllEndedAsync(50);
         Assert.Equal(Enumerable.Range(0, 50), app.Runs.Select(r => r.Job.Number).Order());
-        Assert.NotEmpty(app.Log.Of(1520));
+        await app.LoggedAsync(1520);
         Assert.All(await app.Operator.ListAsync(new()), j => Assert.Equal((1, 0, 0), (j.Attempt, j.Failures, j.Crashes)));
     }
 

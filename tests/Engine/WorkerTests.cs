@@ -16,6 +16,7 @@ public sealed class WorkerTests
         Assert.Equal((0, 0, null), (released.Attempt, released.Failures, released.Session));
         Assert.Empty(released.Errors);
         Assert.InRange(await app.ScalarAsync<double>("select extract(epoch from due_at - now())::float8 from jobs.job"), 15, 90);
+        await app.LoggedAsync(1412); // said after the release is committed
         Assert.Contains("test.other", Assert.Single(app.Log.Of(1412)).Text, StringComparison.Ordinal);
 
         await app.StopAsync(host);
