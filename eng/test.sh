@@ -68,13 +68,14 @@ choose_projects() { # the quick to fail first, and last the tests that kill serv
 }
 
 run_project() { # adds to passed, failed and skipped of run_tests; a runner that dies is a failed test
-  local results=$servers/test-results/$name trx instance=test code=0 total ran good filter=()
+  local results=$servers/test-results/$name trx instance=test code=0 total ran good filter=() hang=(--blame-hang-timeout 5m --blame-hang-dump-type none)
   trx=$results/$name.trx
   if [[ $name == Faults ]]; then
     instance=faults
     ensure_servers faults
   fi
   if [[ $fast ]] && ((${#extra[@]} == 0)); then filter=(--filter 'Category!=Slow'); fi
+  if [[ ${JOBS_TEST_SOAK:-} ]]; then hang=(); fi # a soak is one long test
   rm -rf "$results"
   say "${bold}tests/$name${plain}"
   (
@@ -82,7 +83,7 @@ run_project() { # adds to passed, failed and skipped of run_tests; a runner that
     export_servers
     cd "$root"
     exec dotnet test "tests/$name" --no-build -c Debug --nologo --logger "trx;LogFileName=$name.trx" --results-directory "$results" \
-      "${filter[@]}" "${extra[@]}"
+      "${hang[@]}" "${filter[@]}" "${extra[@]}"
   ) </dev/null 9>&- || code=$?
 
   if [[ ! -f $trx ]]; then

@@ -43,7 +43,7 @@ internal sealed class Arena : IAsyncDisposable
             o.SessionTtl = TimeSpan.FromSeconds(ttlSeconds);
         });
         _host = builder.Build();
-        Load = new Load(_host.Services.GetRequiredService<IJobClient>(), Ledger);
+        Load = new Load(_host.Services.GetRequiredService<IJobClient>(), Ledger, servers);
         Say($"schema {Schema}, seed {seed}, logs in {Folder}");
     }
 

@@ -9,8 +9,8 @@ public sealed class DatabaseFaults(ServersFixture fixture, ITestOutputHelper out
     {
         await using var arena = await Arena.OpenAsync(fixture.Servers, output);
         arena.StartScheduler();
-        var workers = new[] { arena.StartWorker(), arena.StartWorker() };
-        await using (arena.Load.Start(perSecond: 300, n => new Work(n, Ms: (int)(n % 20))))
+        var workers = new[] { arena.StartWorker(concurrency: 40), arena.StartWorker(concurrency: 40) };
+        await using (arena.Load.Start(perSecond: 300, n => new Work(n, Ms: (int)(n % 200)))) // so long that some 30 are running at any moment
         {
             for (var round = 0; round < 3 * Tally.Scale; round++)
             {

@@ -1,7 +1,7 @@
 namespace Jobs.Tests.Faults;
 
 /// <summary>A producer inside the test process. Every call that returned is in the ledger.</summary>
-internal sealed class Load(IJobClient jobs, Ledger ledger)
+internal sealed class Load(IJobClient jobs, Ledger ledger, Servers servers)
 {
     private const int TicksPerSecond = 20;
     private int _unknown;
@@ -46,7 +46,7 @@ internal sealed class Load(IJobClient jobs, Ledger ledger)
     }
 
     /// <summary>A steady stream, until told to stop; what was begun is finished.</summary>
-    public Steady Start(int perSecond, Func<long, Work>? job = null, EnqueueOptions? options = null) => new(this, perSecond, job, options);
+    public Steady Start(int perSecond, Func<long, Work>? job = null, EnqueueOptions? options = null) => new(this, servers, perSecond, job, options);
 
     private async Task<JobId> PatientlyAsync(Work job, EnqueueOptions? options)
     {
@@ -67,9 +67,10 @@ internal sealed class Load(IJobClient jobs, Ledger ledger)
     internal sealed class Steady : IAsyncDisposable
     {
         private readonly CancellationTokenSource _stop = new();
+        private readonly Servers _servers;
         private readonly Task _run;
 
-        public Steady(Load load, int perSecond, Func<long, Work>? job, EnqueueOptions? options) => _run = Task.Run(async () =>
+        public Steady(Load load, Servers servers, int perSecond, Func<long, Work>? job, EnqueueOptions? options) => (_servers, _run) = (servers, Task.Run(async () =>
         {
             using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1.0 / TicksPerSecond));
             var calls = new List<Task>();
@@ -81,11 +82,12 @@ internal sealed class Load(IJobClient jobs, Ledger ledger)
             }
 
             await Task.WhenAll(calls);
-        });
+        }));
 
         public async ValueTask DisposeAsync()
         {
             await _stop.CancelAsync();
+            await _servers.RepairAsync(); // a test that failed half way may have left one down, and then nothing would ever be finished
             await _run;
             _stop.Dispose();
         }

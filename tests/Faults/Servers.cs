@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using DotNet.Testcontainers.Configurations;
 using DotNet.Testcontainers.Containers;
@@ -77,6 +78,8 @@ internal abstract class Servers : IAsyncDisposable
     /// <summary>Those of eng/servers.sh, whichever kind they are.</summary>
     private sealed class ScriptServers : Servers
     {
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
         protected override Task CutAsync(Server server) => RunAsync("kill", server);
 
         protected override Task PowerAsync(Server server) => RunAsync("start", server);
@@ -84,14 +87,18 @@ internal abstract class Servers : IAsyncDisposable
         private static async Task RunAsync(string verb, Server server)
         {
             var script = Environment.GetEnvironmentVariable("JOBS_SERVERS_SCRIPT") ?? throw new InvalidOperationException(Untouchable);
-            var start = new ProcessStartInfo("bash", [script, verb, server.ToString().ToLowerInvariant()]) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
+            // Only stderr is kept. A server that the script starts inherits the pipe, so its end is not the script's end: the exit is.
+            var start = new ProcessStartInfo("bash", ["-c", "exec bash \"$0\" \"$@\" >/dev/null", script, verb, server.ToString().ToLowerInvariant()]) { UseShellExecute = false, RedirectStandardError = true };
             using var process = Process.Start(start)!;
-            // A server that it starts inherits these pipes, so their end is not the script's end.
-            var said = new List<string>();
-            process.ErrorDataReceived += (_, e) => said.Add(e.Data ?? "");
+            var said = new ConcurrentQueue<string>();
+            process.ErrorDataReceived += (_, e) => said.Enqueue(e.Data ?? "");
             process.BeginErrorReadLine();
-            using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(120));
-            await Task.Run(() => process.WaitForExit(TimeSpan.FromSeconds(120)), deadline.Token);
+            if (!await Task.Run(() => process.WaitForExit(Patience)))
+            {
+                process.Kill(entireProcessTree: true);
+                throw new TimeoutException($"{script} {verb} {server} has not ended in {Patience.TotalSeconds} s: {string.Join('\n', said)}");
+            }
+
             if (process.ExitCode != 0)
             {
                 throw new InvalidOperationException($"{script} {verb} {server}: {string.Join('\n', said)}");
