@@ -35,4 +35,10 @@ public sealed record EnqueueOptions
 
     /// <summary>The batch it belongs to (<c>IJobClient.CreateBatchAsync</c>).</summary>
     public JobId? Batch { get; init; }
+
+    /// <summary>Words to find it by. At most 20, each of 1 to 100 characters.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>What is carried along to the handler (<see cref="JobContext.Metadata"/>) and to whoever looks at the job. At most 4,096 bytes of JSON.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = System.Collections.Frozen.FrozenDictionary<string, string>.Empty;
 }

@@ -32,4 +32,7 @@ public sealed record JobContext(JobId Id, string Type, QueueName Queue, JobPrior
 
     /// <summary>The batch it belongs to.</summary>
     public JobId? Batch { get; init; }
+
+    /// <summary>What its enqueuer had carried along.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = System.Collections.Frozen.FrozenDictionary<string, string>.Empty;
 }

@@ -33,6 +33,15 @@ public readonly record struct JobId(Guid Value) : IParsable<JobId>
         }
     }
 
+    /// <summary>The least id that can have been made at this time; for ranges.</summary>
+    internal static JobId Least(DateTimeOffset time)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        bytes.Clear();
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes, Math.Max(0, time.ToUnixTimeMilliseconds()) << 16);
+        return new JobId(new Guid(bytes, bigEndian: true));
+    }
+
     /// <exception cref="FormatException">Not a UUID.</exception>
     public static JobId Parse(string s, IFormatProvider? provider = null) =>
         TryParse(s, provider, out var id) ? id : throw new FormatException($"\"{s}\" is not a job id; a job id looks like {Guid.Empty:D}.");

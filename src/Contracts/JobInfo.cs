@@ -39,12 +39,49 @@ public sealed record JobInfo
     public IReadOnlyList<JobId> After { get; init; } = [];
     /// <summary>How many of them have not ended.</summary>
     public int Waits { get; init; }
+    /// <summary>Who enqueued it and how: "app NAME", "schedule NAME", "batch ID", "amqp", "sql APPLICATION". Null for jobs of an older version.</summary>
+    public string? Origin { get; init; }
+    /// <summary>Words to find it by.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+    /// <summary>What is carried along.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = System.Collections.Frozen.FrozenDictionary<string, string>.Empty;
+    /// <summary>The ended job of which this is a new life.</summary>
+    public JobId? RetryOf { get; init; }
+    /// <summary>The new life that it was given after its end.</summary>
+    public JobId? RetriedAs { get; init; }
+    /// <summary>W3C traceparent of the span that enqueued it.</summary>
+    public string? Trace { get; init; }
+    /// <summary>What happened to it beside its plain way, oldest first: retries, rescues, and what operators did.</summary>
+    public IReadOnlyList<JobEvent> Events { get; init; } = [];
     /// <summary>Its arguments, JSON.</summary>
     public required string Arguments { get; init; }
     /// <summary>Its result, JSON, when its handler gave one.</summary>
     public string? Result { get; init; }
     /// <summary>Every failed attempt, oldest first.</summary>
     public IReadOnlyList<JobError> Errors { get; init; } = [];
+}
+
+/// <summary>Something that happened to a job beside its plain way.</summary>
+/// <param name="At">When, by the database clock.</param>
+/// <param name="What">What, one of a closed set of words; docs/STATES.md lists them.</param>
+public sealed record JobEvent(DateTimeOffset At, string What)
+{
+    /// <summary>Who did it, when somebody did.</summary>
+    public string? By { get; init; }
+    /// <summary>Why, in the words of who did it.</summary>
+    public string? Reason { get; init; }
+    /// <summary>The attempt it is about.</summary>
+    public int? Attempt { get; init; }
+    /// <summary>The session of the worker it is about.</summary>
+    public Guid? Session { get; init; }
+    /// <summary>When that attempt was started.</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+    /// <summary>When the job is due again.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+    /// <summary>The value before, of what was changed.</summary>
+    public string? From { get; init; }
+    /// <summary>The value after.</summary>
+    public string? To { get; init; }
 }
 
 /// <summary>Why one attempt failed.</summary>

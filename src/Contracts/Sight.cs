@@ -1,14 +1,37 @@
 namespace Jobs;
 
-/// <summary>Which jobs to list, newest first. Null means any.</summary>
+/// <summary>Which jobs are meant. Everything is optional; what is set must hold together. An empty filter means all jobs.</summary>
 public sealed record JobFilter
 {
+    /// <summary>Only these. At most 1,000.</summary>
+    public IReadOnlyList<JobId> Ids { get; init; } = [];
     /// <summary>Only of this queue.</summary>
     public QueueName? Queue { get; init; }
     /// <summary>Only of this type.</summary>
     public string? Type { get; init; }
     /// <summary>Only in this state.</summary>
     public JobState? State { get; init; }
+    /// <summary>Only with all of these tags.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+    /// <summary>Only of this batch.</summary>
+    public JobId? Batch { get; init; }
+    /// <summary>Only enqueued at this time or later.</summary>
+    public DateTimeOffset? EnqueuedFrom { get; init; }
+    /// <summary>Only enqueued before this time.</summary>
+    public DateTimeOffset? EnqueuedTo { get; init; }
+    /// <summary>Only ended at this time or later.</summary>
+    public DateTimeOffset? EndedFrom { get; init; }
+    /// <summary>Only ended before this time.</summary>
+    public DateTimeOffset? EndedTo { get; init; }
+    /// <summary>Only with this text in the type or the message of their newest error; upper and lower case are the same.</summary>
+    public string? Error { get; init; }
+    /// <summary>Only with these fields in their arguments. A name with dots is a path into objects. Values are compared as text.</summary>
+    public IReadOnlyDictionary<string, string> Where { get; init; } = System.Collections.Frozen.FrozenDictionary<string, string>.Empty;
+}
+
+/// <summary>Which page of a list of jobs, newest first.</summary>
+public sealed record JobPage
+{
     /// <summary>Only jobs older than this one: the last of the page before.</summary>
     public JobId? Below { get; init; }
     /// <summary>1 to 1000. Default 50.</summary>

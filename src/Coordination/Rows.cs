@@ -12,6 +12,9 @@ namespace Jobs.Coordination;
 internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
 {
     private const int MaxParents = 1000;
+    private const int MaxTags = 20;
+    private const int MaxTagLength = 100;
+    private const int MaxMetadataBytes = 4096;
     private static readonly EnqueueOptions Defaults = new();
     private static readonly DateTimeOffset PeriodsStart = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -104,7 +107,7 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
             throw new ArgumentException($"The id {id} is not a UUID of version 7; make ids with JobId.New().", nameof(options));
         }
 
-        var ties = timeout is null && expires is null && unique is null && options.After.Count == 0 && options.Batch is null ? null
+        var ties = timeout is null && expires is null && unique is null && options.After.Count == 0 && options.Batch is null && options.Tags.Count == 0 && options.Metadata.Count == 0 ? null
             : Ties(type, arguments, options, timeout, expires, unique);
         return new NewJob(options.Id ?? JobId.New(), type, (options.Queue ?? queue).Value, options.Priority.Value, arguments, options.Delay?.TotalSeconds, options.RunAt, ties);
     }
@@ -130,6 +133,8 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
             ExpiresSeconds = expires is { } e ? Delays.CheckExpiry(e).TotalSeconds : null,
             After = options.After,
             Batch = options.Batch,
+            Tags = Tags(options.Tags),
+            Metadata = Metadata(options.Metadata),
         };
         if (unique is null)
         {
@@ -150,6 +155,37 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
                 UntilStarted = unique.Hold == UniqueHold.Started,
                 OnConflict = unique.OnConflict,
             };
+    }
+
+    private static List<string> Tags(IReadOnlyList<string> tags)
+    {
+        if (tags.Count > MaxTags)
+        {
+            throw new ArgumentException($"The job has {tags.Count} tags; at most {MaxTags} are allowed. What is only to be carried along goes into Metadata.", nameof(tags));
+        }
+
+        foreach (var tag in tags)
+        {
+            if (tag is not { Length: >= 1 and <= MaxTagLength } || tag.Contains('\0', StringComparison.Ordinal))
+            {
+                throw new ArgumentException($"The tag \"{tag}\" is not allowed; use 1 to {MaxTagLength} characters, none of them NUL.", nameof(tags));
+            }
+        }
+
+        return [.. tags.Distinct(StringComparer.Ordinal)];
+    }
+
+    private static string? Metadata(IReadOnlyDictionary<string, string> metadata)
+    {
+        if (metadata.Count == 0)
+        {
+            return null;
+        }
+
+        var json = JsonSerializer.Serialize(metadata);
+        var bytes = Encoding.UTF8.GetByteCount(json);
+        return bytes <= MaxMetadataBytes && !json.Contains("\\u0000", StringComparison.Ordinal) ? json
+            : throw new ArgumentException($"The metadata has {bytes} bytes of JSON; at most {MaxMetadataBytes} are allowed, and no NUL. What the work needs belongs into the arguments.", nameof(metadata));
     }
 
     /// <summary>SHA-256 over the chosen fields, each with its name; objects with their properties in order of name, so that the order of writing does not matter.</summary>

@@ -51,6 +51,9 @@ internal sealed class Database : IAsyncDisposable, IDisposable
 
     public string Schema => _options.Schema;
 
+    /// <summary>What the jobs of this process have as their origin, unless they came through it from elsewhere.</summary>
+    public string Origin => $"app {_options.AppName}";
+
     /// <summary>As configured; the data source's own hides the password.</summary>
     public string ConnectionString => _options.Postgres;
 

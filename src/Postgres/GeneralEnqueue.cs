@@ -146,6 +146,7 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
         insert.Parameters.Add(Array(jobs, j => j.Ties?.ExpiresSeconds, NpgsqlDbType.Double));
         insert.Parameters.Add(Array(jobs, j => j.Ties?.TimeoutSeconds, NpgsqlDbType.Real));
         insert.Parameters.Add(Array(jobs, j => j.Ties?.Batch?.Value, NpgsqlDbType.Uuid));
+        AddCarried(insert, jobs);
         await insert.ExecuteNonQueryAsync(ct);
         foreach (var job in jobs)
         {
@@ -171,6 +172,7 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
         parameters.Add(Array(jobs, j => j.Ties?.After is { Count: > 0 } after ? $"{{{string.Join(',', after.Select(a => a.Parent).Distinct())}}}" : null, NpgsqlDbType.Text));
         parameters.Add(Array(jobs, j => j.Ties?.After.DistinctBy(a => a.Parent).Count() ?? 0, NpgsqlDbType.Integer));
         parameters.Add(Array(jobs, j => j.Ties?.Followed ?? false, NpgsqlDbType.Boolean));
+        AddCarried(insert, jobs);
         if (onConflict is not null)
         {
             parameters.Add(Array(jobs, j => j.Ties!.UniqueKey, NpgsqlDbType.Text));
@@ -217,6 +219,19 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
             await pass.ExecuteNonQueryAsync(ct);
         }
     }
+
+    /// <summary>What is only carried along: origin, trace, tags, metadata.</summary>
+    private void AddCarried(NpgsqlCommand insert, IReadOnlyList<NewJob> jobs)
+    {
+        insert.Parameters.Add(Array(jobs, j => j.Origin ?? database.Origin, NpgsqlDbType.Text));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.Trace, NpgsqlDbType.Text));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.Tags is { Count: > 0 } tags ? ArrayText(tags) : null, NpgsqlDbType.Text));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.Metadata, NpgsqlDbType.Jsonb));
+    }
+
+    /// <summary>An array of texts as one text, because arrays of one length only can be unnested together.</summary>
+    private static string ArrayText(IReadOnlyList<string> values) =>
+        $"{{{string.Join(',', values.Select(v => $"\"{v.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\""))}}}";
 
     private async Task ForgetEndedAsync(IReadOnlyList<NewJob> jobs, CancellationToken ct)
     {

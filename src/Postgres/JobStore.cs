@@ -16,7 +16,7 @@ internal sealed class JobStore(Database database)
         await database.ReadyAsync(ct);
         if (!again && !jobs.Any(j => j.IsGeneral))
         {
-            await using var command = database.Command("enqueue", EnqueueParameters(jobs));
+            await using var command = database.Command("enqueue", [.. EnqueueParameters(jobs), Param.Of(jobs[0].Origin ?? database.Origin)]);
             CrashPoint.Hit("E1");
             await command.ExecuteNonQueryAsync(ct);
             CrashPoint.Hit("E2");
@@ -131,7 +131,8 @@ internal sealed class JobStore(Database database)
                 new JobId(reader.GetGuid(0)), reader.GetInt32(1), reader.GetInt16(2), (byte)reader.GetInt16(3),
                 Array.Find(types, t => t == type) ?? type, // the worker's own string: one instance a type, not one a job
                 reader.GetFieldValue<DateTimeOffset>(5), reader.GetFieldValue<byte[]>(6),
-                reader.IsDBNull(7) ? null : reader.GetFloat(7), reader.IsDBNull(8) ? null : reader.GetGuid(8), reader.IsDBNull(9) ? null : reader.GetFieldValue<Guid[]>(9)));
+                reader.IsDBNull(7) ? null : reader.GetFloat(7), reader.IsDBNull(8) ? null : reader.GetGuid(8), reader.IsDBNull(9) ? null : reader.GetFieldValue<Guid[]>(9),
+                reader.IsDBNull(10) ? null : reader.GetString(10), reader.IsDBNull(11) ? null : reader.GetString(11)));
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Text.Json;
 using Npgsql;
 
@@ -20,11 +21,20 @@ internal sealed class QueryStore(Database database)
         return await reader.ReadAsync(ct) ? Read(reader) : null;
     }
 
-    public async Task<IReadOnlyList<JobInfo>> ListAsync(string? queue, string? type, JobState? state, JobId? below, int limit, CancellationToken ct)
+    public async Task<IReadOnlyList<JobInfo>> ListAsync(JobFilter filter, JobPage page, CancellationToken ct)
     {
         await database.ReadyAsync(ct);
-        await using var command = database.Command("list_jobs", Param.Uuid(below?.Value), Param.Text(queue), Param.Text(type),
-            Param.Text(state is { } s ? Words.Of(s) : null), Param.Of(limit));
+        var live = new FilterSql(filter, database.Schema, 3, ended: false);
+        var ended = new FilterSql(filter, database.Schema, 3 + live.Parameters.Count, ended: true);
+        var sql = database.Sql["list_jobs"].Replace("{live}", live.Text, StringComparison.Ordinal).Replace("{ended}", ended.Text, StringComparison.Ordinal);
+        await using var command = database.Source.CreateCommand(sql);
+        command.Parameters.Add(Param.Uuid(page.Below?.Value));
+        command.Parameters.Add(Param.Of(page.Limit));
+        foreach (var parameter in live.Parameters.Concat(ended.Parameters))
+        {
+            command.Parameters.Add(parameter);
+        }
+
         await using var reader = await command.ExecuteReaderAsync(ct);
         var jobs = new List<JobInfo>();
         while (await reader.ReadAsync(ct))
@@ -94,6 +104,13 @@ internal sealed class QueryStore(Database database)
         Batch = r.IsDBNull(18) ? null : new JobId(r.GetGuid(18)),
         After = r.IsDBNull(19) ? [] : [.. r.GetFieldValue<Guid[]>(19).Select(a => new JobId(a))],
         Waits = r.GetInt32(20),
+        Origin = r.IsDBNull(21) ? null : r.GetString(21),
+        Tags = r.IsDBNull(22) ? [] : r.GetFieldValue<string[]>(22),
+        Metadata = r.IsDBNull(23) ? FrozenDictionary<string, string>.Empty : JsonSerializer.Deserialize<Dictionary<string, string>>(r.GetString(23))!,
+        RetryOf = r.IsDBNull(24) ? null : new JobId(r.GetGuid(24)),
+        RetriedAs = r.IsDBNull(25) ? null : new JobId(r.GetGuid(25)),
+        Events = r.IsDBNull(26) ? [] : JsonSerializer.Deserialize<List<JobEvent>>(r.GetString(26), ErrorJson)!,
+        Trace = r.IsDBNull(27) ? null : r.GetString(27),
     };
 
     private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);

@@ -3,6 +3,9 @@ namespace Jobs.Postgres;
 /// <summary>One job about to be written.</summary>
 internal readonly record struct NewJob(JobId Id, string Type, string Queue, byte Priority, byte[] Arguments, double? DelaySeconds, DateTimeOffset? RunAt, Ties? Ties = null)
 {
+    /// <summary>Who enqueued it and how; null: this app. The same for all of one call.</summary>
+    public string? Origin { get; init; }
+
     /// <summary>It needs the general statements.</summary>
     public bool IsGeneral => DelaySeconds is not null || RunAt is not null || Ties is not null;
 
@@ -27,16 +30,24 @@ internal sealed record Ties
     public JobId? Batch { get; init; }
     public IReadOnlyList<After> After { get; init; } = [];
 
+    /// <summary>W3C traceparent of the span that enqueued it.</summary>
+    public string? Trace { get; init; }
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>A JSON object of strings.</summary>
+    public string? Metadata { get; init; }
+
     /// <summary>Others of the same call wait for it.</summary>
     public bool Followed { get; init; }
 }
 
 /// <summary>An attempt that has just been claimed.</summary>
 internal readonly record struct ClaimedJob(
-    JobId Id, int Attempt, int Failures, byte Priority, string Type, DateTimeOffset EnqueuedAt, byte[] Arguments, float? TimeoutSeconds = null, Guid? Batch = null, Guid[]? After = null)
+    JobId Id, int Attempt, int Failures, byte Priority, string Type, DateTimeOffset EnqueuedAt, byte[] Arguments, float? TimeoutSeconds = null, Guid? Batch = null, Guid[]? After = null,
+    string? Trace = null, string? Metadata = null)
 {
-    /// <summary>It belongs to others.</summary>
-    public bool HasTies => Batch is not null || After is not null;
+    /// <summary>It belongs to others, or carries something along.</summary>
+    public bool HasTies => Batch is not null || After is not null || Metadata is not null;
 }
 
 /// <summary>The end of an attempt that ends its job. Error and result are JSON.</summary>

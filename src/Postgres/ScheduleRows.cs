@@ -63,7 +63,7 @@ internal sealed record ScheduleRow
             ties = (ties ?? new Ties()) with { After = [new After(parent, Otherwise.Run)] };
         }
 
-        return new NewJob(id, Type, Queue, Priority, Arguments, null, null, ties);
+        return new NewJob(id, Type, Queue, Priority, Arguments, null, null, ties) { Origin = $"schedule {Name}" };
     }
 }
 

@@ -64,17 +64,3 @@ public interface IJobClient
     /// <summary>What is known about a job, live or ended; null when there is none with this id, or it ended longer ago than history is kept.</summary>
     Task<JobInfo?> GetAsync(JobId id, CancellationToken ct = default);
 }
-
-/// <summary>What an operator looks at.</summary>
-public interface IJobOperator
-{
-    /// <summary>Jobs, live and ended, newest first; the next page is <see cref="JobFilter.Below"/> the last id of this one.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The limit is not 1 to 1000.</exception>
-    Task<IReadOnlyList<JobInfo>> ListAsync(JobFilter filter, CancellationToken ct = default);
-
-    /// <summary>Every queue with its counts.</summary>
-    Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default);
-
-    /// <summary>Every process that takes part.</summary>
-    Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default);
-}

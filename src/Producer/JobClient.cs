@@ -7,10 +7,8 @@ using Npgsql;
 namespace Jobs.Producer;
 
 /// <summary>The first station of a job's way: checks what the caller gave, writes the row, hands the ticket over.</summary>
-internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers, IJobSchedules schedules) : IJobClient, IJobOperator
+internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers, IJobSchedules schedules) : IJobClient
 {
-    private const int MaxPage = 1000;
-
     public IJobSchedules Schedules => schedules;
 
     public async Task<JobId> EnqueueAsync<TJob>(TJob job, EnqueueOptions? options = null, CancellationToken ct = default)
@@ -84,21 +82,6 @@ internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore stor
     public Task<BatchInfo?> GetBatchAsync(JobId batch, CancellationToken ct = default) => ties.GetBatchAsync(batch.Value, ct);
 
     public Task<JobInfo?> GetAsync(JobId id, CancellationToken ct = default) => query.GetAsync(id, ct);
-
-    public Task<IReadOnlyList<JobInfo>> ListAsync(JobFilter filter, CancellationToken ct = default)
-    {
-        ArgumentNullException.ThrowIfNull(filter);
-        if (filter.Limit is < 1 or > MaxPage)
-        {
-            throw new ArgumentOutOfRangeException(nameof(filter), filter.Limit, $"The limit {filter.Limit} is not allowed; use 1 to {MaxPage} and page with Below.");
-        }
-
-        return query.ListAsync(filter.Queue?.Value, filter.Type, filter.State, filter.Below, filter.Limit, ct);
-    }
-
-    public Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => query.QueuesAsync(ct);
-
-    public Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default) => query.SessionsAsync(ct);
 
     private List<NewJob> GraphRows(JobGraph graph)
     {

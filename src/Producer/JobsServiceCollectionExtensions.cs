@@ -17,9 +17,8 @@ public static class JobsServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         var builder = Platform.Add(services, configure);
         services.TryAddSingleton<EnqueueBatcher>();
-        services.TryAddSingleton<JobClient>();
-        services.TryAddSingleton<IJobClient>(p => p.GetRequiredService<JobClient>());
-        services.TryAddSingleton<IJobOperator>(p => p.GetRequiredService<JobClient>());
+        services.TryAddSingleton<IJobClient, JobClient>();
+        services.TryAddSingleton<IJobOperator, JobOperator>();
         services.TryAddSingleton<IJobSchedules, JobSchedules>();
         return builder;
     }

@@ -130,7 +130,7 @@ internal sealed class Ingester(
     {
         try
         {
-            var row = rows.Of(submission.JobType, submission.Body, submission.Options());
+            var row = rows.Of(submission.JobType, submission.Body, submission.Options()) with { Origin = "amqp" };
             _jobs.Add((submission.MessageId is { } id ? row with { Ties = Named(row.Ties, id) } : row, submission));
         }
         catch (Exception e) when (e is ArgumentException or FormatException or JobTooLargeException)

@@ -121,6 +121,7 @@ internal sealed class Executor(
             if (job.HasTies)
             {
                 context = context with { Batch = job.Batch is { } batch ? new JobId(batch) : null, After = [.. (job.After ?? []).Select(a => new JobId(a))] };
+                context = job.Metadata is { } metadata ? context with { Metadata = JsonSerializer.Deserialize<Dictionary<string, string>>(metadata)! } : context;
             }
 
             await using var scope = scopes.CreateAsyncScope();

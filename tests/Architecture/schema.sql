@@ -51,9 +51,17 @@ table history partition by LIST (state)
   errors jsonb
   batch uuid
   after uuid[]
+  origin text
+  trace text
+  tags text[]
+  meta jsonb
+  retry_of uuid
+  retried_as uuid
+  events jsonb
   CREATE INDEX history_batch ON ONLY jobs.history USING btree (batch) WHERE (batch IS NOT NULL)
   CREATE INDEX history_ended ON ONLY jobs.history USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_id ON ONLY jobs.history USING btree (id)
+  CREATE INDEX history_tags ON ONLY jobs.history USING gin (tags) WHERE (tags IS NOT NULL)
 table history_other partition of history FOR VALUES IN ('failed', 'cancelled', 'expired') partition by RANGE (ended_at)
   id uuid not null
   enqueued_at timestamp with time zone not null
@@ -72,9 +80,19 @@ table history_other partition of history FOR VALUES IN ('failed', 'cancelled', '
   errors jsonb
   batch uuid
   after uuid[]
+  origin text
+  trace text
+  tags text[]
+  meta jsonb
+  retry_of uuid
+  retried_as uuid
+  events jsonb
   CREATE INDEX history_other_batch_idx ON ONLY jobs.history_other USING btree (batch) WHERE (batch IS NOT NULL)
   CREATE INDEX history_other_ended_at_idx ON ONLY jobs.history_other USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_other_id_idx ON ONLY jobs.history_other USING btree (id)
+  CREATE INDEX history_other_queue ON ONLY jobs.history_other USING btree (queue, id)
+  CREATE INDEX history_other_tags_idx ON ONLY jobs.history_other USING gin (tags) WHERE (tags IS NOT NULL)
+  CREATE INDEX history_other_type ON ONLY jobs.history_other USING btree (type, id)
 table history_succeeded partition of history FOR VALUES IN ('succeeded') partition by RANGE (ended_at)
   id uuid not null
   enqueued_at timestamp with time zone not null
@@ -93,9 +111,17 @@ table history_succeeded partition of history FOR VALUES IN ('succeeded') partiti
   errors jsonb
   batch uuid
   after uuid[]
+  origin text
+  trace text
+  tags text[]
+  meta jsonb
+  retry_of uuid
+  retried_as uuid
+  events jsonb
   CREATE INDEX history_succeeded_batch_idx ON ONLY jobs.history_succeeded USING btree (batch) WHERE (batch IS NOT NULL)
   CREATE INDEX history_succeeded_ended_at_idx ON ONLY jobs.history_succeeded USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_succeeded_id_idx ON ONLY jobs.history_succeeded USING btree (id)
+  CREATE INDEX history_succeeded_tags_idx ON ONLY jobs.history_succeeded USING gin (tags) WHERE (tags IS NOT NULL)
 table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=50000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_scale_factor=0.2, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=50)
   id uuid not null
   enqueued_at timestamp with time zone not null default now()
@@ -121,11 +147,18 @@ table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=
   after uuid[]
   waits integer
   followed boolean
+  origin text default ('sql '::text || COALESCE(NULLIF(current_setting('application_name'::text, true), ''::text), (SESSION_USER)::text))
+  trace text
+  tags text[]
+  meta jsonb
+  retry_of uuid
+  events jsonb
   constraint job_pk PRIMARY KEY (id)
   constraint job_priority CHECK (((priority >= 0) AND (priority <= 31)))
   CREATE INDEX job_batch ON jobs.job USING btree (batch, id) WHERE (batch IS NOT NULL)
   CREATE INDEX job_due ON jobs.job USING btree (due_at) WHERE (due_at IS NOT NULL)
   CREATE INDEX job_expires ON jobs.job USING btree (expires_at) WHERE (expires_at IS NOT NULL)
+  CREATE INDEX job_tags ON jobs.job USING gin (tags) WHERE (tags IS NOT NULL)
   CREATE INDEX job_ticket ON jobs.job USING btree (queue, ticket_at) WHERE (ticket_at IS NOT NULL)
   CREATE UNIQUE INDEX job_unique ON jobs.job USING btree (unique_key) WHERE (unique_key IS NOT NULL)
 table leader

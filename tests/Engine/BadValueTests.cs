@@ -102,8 +102,8 @@ public sealed class BadValueTests : IAsyncLifetime
             "json: bad type" => jobs.EnqueueJsonAsync("no type", "{}"),
             "json: long type" => jobs.EnqueueJsonAsync(new string('t', 101), "{}"),
             "json: null type" => jobs.EnqueueJsonAsync(null!, "{}"),
-            "limit 0" => _app.Operator.ListAsync(new() { Limit = 0 }),
-            "limit 1001" => _app.Operator.ListAsync(new() { Limit = 1001 }),
+            "limit 0" => _app.Operator.ListAsync(new(), new() { Limit = 0 }),
+            "limit 1001" => _app.Operator.ListAsync(new(), new() { Limit = 1001 }),
             "null filter" => _app.Operator.ListAsync(null!),
             _ => throw new NotSupportedException(name),
         };

@@ -49,7 +49,7 @@ public sealed class EnqueueTests
         })));
         Assert.Equal(400, ids.SelectMany(i => i).Distinct().Count());
         Assert.Equal(400, await app.LiveAsync());
-        Assert.All(await app.Operator.ListAsync(new() { Limit = 1000 }), job =>
+        Assert.All(await app.Operator.ListAsync(new(), new() { Limit = 1000 }), job =>
         {
             var work = JsonSerializer.Deserialize<Work>(job.Arguments, JsonSerializerOptions.Web)!;
             Assert.Equal(job.Id, ids[work.Number][int.Parse(work.Text)]);

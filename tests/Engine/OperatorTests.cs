@@ -10,12 +10,12 @@ public sealed class OperatorTests
     {
         await using var app = await TestApp.CreateAsync();
         await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, 40).Select(n => new Work(n)), w => w.Number % 5 == 0 ? new() { Delay = TimeSpan.FromHours(1) } : null);
-        var ids = (await app.Operator.ListAsync(new() { Limit = 100 })).Select(j => j.Id).ToList();
+        var ids = (await app.Operator.ListAsync(new(), new() { Limit = 100 })).Select(j => j.Id).ToList();
         await EndAsync(app, ids[3], ids[8], ids[20], ids[39]);
 
         var pages = new List<JobInfo>();
         JobId? below = null;
-        while (await app.Operator.ListAsync(new() { Limit = 7, Below = below }) is { Count: > 0 } page)
+        while (await app.Operator.ListAsync(new(), new() { Limit = 7, Below = below }) is { Count: > 0 } page)
         {
             pages.AddRange(page);
             below = page[^1].Id;
@@ -48,8 +48,8 @@ public sealed class OperatorTests
         Assert.Equal(2, await Count(new() { Queue = "odd", Type = "test.work", State = JobState.Succeeded }));
         Assert.Equal(0, await Count(new() { Queue = "even", State = JobState.Succeeded }));
         Assert.Equal(0, await Count(new() { State = JobState.Cancelled }));
-        Assert.Equal(3, await Count(new() { Limit = 3 }));
-        Assert.Equal(odd.Skip(1).Select(j => j.Id), (await app.Operator.ListAsync(new() { Queue = "odd", Type = "test.work", Below = odd[0].Id })).Select(j => j.Id));
+        Assert.Equal(3, (await app.Operator.ListAsync(new(), new() { Limit = 3 })).Count);
+        Assert.Equal(odd.Skip(1).Select(j => j.Id), (await app.Operator.ListAsync(new() { Queue = "odd", Type = "test.work" }, new() { Below = odd[0].Id })).Select(j => j.Id));
     }
 
     [Fact]

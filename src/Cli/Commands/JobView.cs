@@ -25,11 +25,18 @@ internal static class JobView
         batch = job.Batch?.Value,
         after = job.After.Select(a => a.Value),
         waitsFor = job.Waits,
+        origin = job.Origin,
+        tags = job.Tags,
+        metadata = job.Metadata,
+        retryOf = job.RetryOf?.Value,
+        retriedAs = job.RetriedAs?.Value,
+        trace = job.Trace,
         endedAt = job.EndedAt,
         runSeconds = (job.EndedAt - job.StartedAt)?.TotalSeconds,
         arguments = Embedded(job.Arguments),
         result = job.Result is { } result ? Embedded(result) : (JsonElement?)null,
         errors = job.Errors,
+        events = job.Events,
     };
 
     public static JsonElement Embedded(string json)

@@ -23,26 +23,24 @@ internal static class ListCommand
             Queue = parsed.GetValue(queue),
             State = parsed.GetValue(state),
             Type = parsed.GetValue(type),
-            Limit = parsed.GetValue(limit) ?? DefaultLimit,
-            Below = parsed.GetValue(below),
-        }, ct));
+        }, new JobPage { Limit = parsed.GetValue(limit) ?? DefaultLimit, Below = parsed.GetValue(below) }, ct));
         return command;
     }
 
-    private static async Task<int> RunAsync(Target target, ParseResult parsed, JobFilter filter, CancellationToken ct)
+    private static async Task<int> RunAsync(Target target, ParseResult parsed, JobFilter filter, JobPage page, CancellationToken ct)
     {
         await using var platform = target.Open(parsed);
-        var jobs = await platform.GetRequiredService<IJobOperator>().ListAsync(filter, ct);
+        var jobs = await platform.GetRequiredService<IJobOperator>().ListAsync(filter, page, ct);
         var now = platform.GetRequiredService<TimeProvider>().GetUtcNow();
         var output = target.Output(parsed);
         output.Write(jobs.Select(JobView.AsJson), screen => Show(screen, jobs, now));
         if (jobs.Count == 0 && !output.IsJson)
         {
-            output.Screen.WriteLine(Nothing(filter, target.Schema(parsed)));
+            output.Screen.WriteLine(Nothing(filter, page, target.Schema(parsed)));
         }
-        else if (jobs.Count == filter.Limit)
+        else if (jobs.Count == page.Limit)
         {
-            Output.Remark($"next page: {NextPage(filter, jobs[^1].Id)}{target.SchemaArgument(parsed)}");
+            Output.Remark($"next page: {NextPage(filter, page, jobs[^1].Id)}{target.SchemaArgument(parsed)}");
         }
 
         return ExitCode.Done;
@@ -84,22 +82,22 @@ internal static class ListCommand
 
     private static string Cut(string text) => text.Length <= 60 ? text : text[..59] + "…";
 
-    private static string Nothing(JobFilter filter, string schema)
+    private static string Nothing(JobFilter filter, JobPage page, string schema)
     {
         var wanted = string.Concat(
             filter.State is { } state ? $" in state {Words.Of(state)}" : "",
             filter.Queue is { } queue ? $" in queue {queue}" : "",
             filter.Type is { } type ? $" of type {type}" : "");
-        return filter.Below is { } below ? $"No more jobs{wanted} below {below}."
+        return page.Below is { } below ? $"No more jobs{wanted} below {below}."
             : wanted.Length > 0 ? $"No jobs{wanted}. `jobs queues` shows what there is."
             : $"Schema \"{schema}\" has no jobs yet. Enqueue one: jobs enqueue mail.welcome '{{\"to\":\"a@example.org\"}}'";
     }
 
-    private static string NextPage(JobFilter filter, JobId last) => string.Concat(
+    private static string NextPage(JobFilter filter, JobPage page, JobId last) => string.Concat(
         "jobs list",
         filter.Queue is { } queue ? $" --queue {queue}" : "",
         filter.State is { } state ? $" --state {Words.Of(state)}" : "",
         filter.Type is { } type ? $" --type {type}" : "",
-        filter.Limit != DefaultLimit ? $" --limit {filter.Limit}" : "",
+        page.Limit != DefaultLimit ? $" --limit {page.Limit}" : "",
         $" --below {last}");
 }

@@ -8,4 +8,4 @@ update jobs.job j set
 from unnest($2::uuid[], $3::integer[]) as t (id, dispatch)
 where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = $4 and j.type = any($5)
   and (j.expires_at is null or j.expires_at > now())
-returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after
+returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta

@@ -11,15 +11,15 @@ with whole as materialized (
 ), completed as (
   update jobs.batch b set completed_at = now(), succeeded = w.succeeded, failed = w.failed, failed_at = coalesce(b.failed_at, case when w.failed > 0 then now() end)
   from whole w where b.id = w.id and b.completed_at is null and b.failed_at is not distinct from w.failed_at
-  returning b.on_success, b.on_failure, b.on_completion, w.failed, w.failed_at as failed_before
+  returning b.id, b.on_success, b.on_failure, b.on_completion, w.failed, w.failed_at as failed_before
 ), callback as (
-  select on_completion as callback from completed where on_completion is not null
+  select id, on_completion as callback from completed where on_completion is not null
   union all
-  select on_success from completed where on_success is not null and failed = 0
+  select id, on_success from completed where on_success is not null and failed = 0
   union all
-  select on_failure from completed where on_failure is not null and failed > 0 and failed_before is null
+  select id, on_failure from completed where on_failure is not null and failed > 0 and failed_before is null
 )
-insert into jobs.job (id, type, queue, priority, state, ticket_at, args)
-select (callback ->> 'id')::uuid, callback ->> 'type', callback ->> 'queue', (callback ->> 'priority')::smallint, 'queued', now(), (callback -> 'args')::json
+insert into jobs.job (id, type, queue, priority, state, ticket_at, args, origin)
+select (callback ->> 'id')::uuid, callback ->> 'type', callback ->> 'queue', (callback ->> 'priority')::smallint, 'queued', now(), (callback -> 'args')::json, 'batch ' || id
 from callback
 returning id, dispatch, queue, priority, type

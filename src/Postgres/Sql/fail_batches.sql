@@ -2,9 +2,9 @@
 with failed as (
   update jobs.batch b set failed_at = now()
   where b.id = any($1::uuid[]) and b.failed_at is null and exists (select from jobs.history_other h where h.batch = b.id)
-  returning b.on_failure as callback
+  returning b.id, b.on_failure as callback
 )
-insert into jobs.job (id, type, queue, priority, state, ticket_at, args)
-select (callback ->> 'id')::uuid, callback ->> 'type', callback ->> 'queue', (callback ->> 'priority')::smallint, 'queued', now(), (callback -> 'args')::json
+insert into jobs.job (id, type, queue, priority, state, ticket_at, args, origin)
+select (callback ->> 'id')::uuid, callback ->> 'type', callback ->> 'queue', (callback ->> 'priority')::smallint, 'queued', now(), (callback -> 'args')::json, 'batch ' || id
 from failed where callback is not null
 returning id, dispatch, queue, priority, type

@@ -32,8 +32,8 @@ with ended as materialized (
 ), spare as (
   delete from jobs.edge e using cancelled c where e.child = c.id and not exists (select from ended where ended.child = e.child and ended.parent = e.parent)
 ), filed as (
-  insert into jobs.history (id, enqueued_at, ended_at, state, attempt, failures, crashes, priority, queue, type, args, batch, after, errors)
-  select c.id, c.enqueued_at, now(), 'cancelled', c.attempt, c.failures, c.crashes, c.priority, c.queue, c.type, c.args, c.batch, c.after,
+  insert into jobs.history (id, enqueued_at, ended_at, state, attempt, failures, crashes, priority, queue, type, args, batch, after, origin, trace, tags, meta, retry_of, events, errors)
+  select c.id, c.enqueued_at, now(), 'cancelled', c.attempt, c.failures, c.crashes, c.priority, c.queue, c.type, c.args, c.batch, c.after, c.origin, c.trace, c.tags, c.meta, c.retry_of, c.events,
     coalesce(c.errors, '[]') || jsonb_build_object('attempt', c.attempt, 'at', now(), 'type', 'Jobs.ParentDidNotSucceed',
       'message', format('Job %s, which it waited for, did not succeed.', c.parent))
   from cancelled c
