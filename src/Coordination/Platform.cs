@@ -30,6 +30,7 @@ internal static class Platform
         services.TryAddSingleton<RepairStore>();
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
+        services.TryAddSingleton<QueueStore>();
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();
@@ -39,6 +40,7 @@ internal static class Platform
         services.TryAddSingleton(p => new BrokerConnection(p.GetRequiredService<IOptions<JobsOptions>>().Value, "publish", p.GetRequiredService<ILogger<BrokerConnection>>()));
         services.TryAddSingleton<TicketPublisher>();
         services.TryAddSingleton<Markers>();
+        services.TryAddSingleton<Signals>();
         services.TryAddSingleton<Session>();
         services.AddHostedService(p => p.GetRequiredService<Session>());
         services.AddHostedService<BrokerCheck>();

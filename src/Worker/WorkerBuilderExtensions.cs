@@ -30,6 +30,7 @@ public static class WorkerBuilderExtensions
         services.AddSingleton<Running>();
         services.AddSingleton<Completer>();
         services.AddSingleton<Executor>();
+        services.AddSingleton<OrderWatch>();
         services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor>((profile, worker, running, executor) =>
         {
             profile.Roles.Add("worker");
