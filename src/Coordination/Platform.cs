@@ -30,6 +30,8 @@ internal static class Platform
         services.TryAddSingleton<RepairStore>();
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
+        services.TryAddSingleton<JobSearch>();
+        services.TryAddSingleton<ThroughputStore>();
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();
