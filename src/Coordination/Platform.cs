@@ -31,6 +31,8 @@ internal static class Platform
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
         services.TryAddSingleton<QueueStore>();
+        services.TryAddSingleton<JobSearch>();
+        services.TryAddSingleton<ThroughputStore>();
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();

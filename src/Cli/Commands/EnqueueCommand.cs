@@ -24,7 +24,9 @@ internal static class EnqueueCommand
         var timeout = Values.Option<TimeSpan?>("--timeout", "DURATION", "how long an attempt may take", text => Plain.ParseDuration(text));
         var after = Values.Option<JobId?>("--after", "UUID", "start when this job has succeeded", text => JobId.Parse(text));
         var batch = Values.Option<JobId?>("--batch", "UUID", "the batch it belongs to", text => JobId.Parse(text));
-        var command = new Command("enqueue", "Enqueue one job; its id is the answer") { type, json, queue, priority, delay, runAt, id, uniqueKey, expires, timeout, after, batch };
+        var tag = Values.Options<string>("--tag", "TAG", "a word to find it by", text => text);
+        var meta = Values.Options<KeyValuePair<string, string>>("--meta", "NAME=VALUE", "carried along to the handler", Values.Pair);
+        var command = new Command("enqueue", "Enqueue one job; its id is the answer") { type, json, queue, priority, delay, runAt, id, uniqueKey, expires, timeout, after, batch, tag, meta };
         command.SetAction((parsed, ct) => RunAsync(target, parsed, parsed.GetValue(type)!, parsed.GetValue(json)!, new EnqueueOptions
         {
             Id = parsed.GetValue(id),
@@ -37,6 +39,8 @@ internal static class EnqueueCommand
             Timeout = parsed.GetValue(timeout),
             After = parsed.GetValue(after) is { } parent ? [parent] : [],
             Batch = parsed.GetValue(batch),
+            Tags = parsed.GetValue(tag) ?? [],
+            Metadata = Values.Pairs("--meta", parsed.GetValue(meta)),
         }, ct));
         return command;
     }
