@@ -15,7 +15,7 @@ public partial interface IJobOperator
     /// <param name="act">By whom and why.</param>
     /// <param name="dryRun">Change nothing; say what would be done.</param>
     /// <param name="progress">Is told how many jobs have been looked at.</param>
-    /// <param name="ct">Stops between statements.</param>
+    /// <param name="ct">Stops it; what was done stays.</param>
     /// <exception cref="ArgumentException">The filter asks for ended jobs, or a value breaks its rule.</exception>
     Task<ActReport> CancelAsync(JobFilter filter, Act? act = null, bool dryRun = false, IProgress<long>? progress = null, CancellationToken ct = default);
 

@@ -3,7 +3,7 @@ using Jobs.Postgres;
 namespace Jobs.Producer;
 
 /// <summary>What an operator looks at and does. Every action is a guarded statement: it never acts on what was seen before.</summary>
-internal sealed class JobOperator(QueryStore query) : IJobOperator
+internal sealed partial class JobOperator(QueryStore query, Control control) : IJobOperator
 {
     private const int MaxPage = 1000;
     private const int MaxIds = 1000;
