@@ -4,8 +4,8 @@ with page as materialized (
 ), mine as materialized (
   select id, state, ended_at from jobs.history
   where id in (select page.id from page) and {ended}
-    and not exists (select from jobs.edge e where e.parent = history.id and e.held_at is null)
-    and not exists (select from jobs.batch b where b.id = history.batch and b.completed_at is null)
+    and (select 1 from jobs.edge e where e.parent = history.id and e.held_at is null limit 1) is null
+    and (select 1 from jobs.batch b where b.id = history.batch and b.completed_at is null limit 1) is null
   order by id for update of history
 ), deleted as (
   delete from jobs.history h using mine m where h.id = m.id and h.state = m.state and h.ended_at = m.ended_at
