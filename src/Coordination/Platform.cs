@@ -33,6 +33,7 @@ internal static class Platform
         services.TryAddSingleton<QueueStore>();
         services.TryAddSingleton<JobSearch>();
         services.TryAddSingleton<ThroughputStore>();
+        services.TryAddSingleton<ControlStore>();
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Jobs.Postgres;
 using Jobs.RabbitMq;
 using Microsoft.Extensions.DependencyInjection;
-using RabbitMQ.Client.Exceptions;
 using Spectre.Console;
 
 namespace Jobs.Cli.Commands;
@@ -61,7 +60,8 @@ internal static class EnqueueCommand
 
         // A database that is away is found before anything can have been written, so the answer is a plain "no".
         await platform.GetRequiredService<Database>().ReadyAsync(ct);
-        var answers = await BrokerAnswersAsync(platform.GetRequiredService<BrokerConnection>(), ct);
+        var answers = await Broker.AnswersAsync(platform.GetRequiredService<BrokerConnection>(),
+            "The job is safe in Postgres; a running scheduler dispatches it once the broker can be.", ct);
         var id = await platform.GetRequiredService<IJobClient>().EnqueueJsonAsync(type, json, options, ct);
         if (answers)
         {
@@ -81,21 +81,6 @@ internal static class EnqueueCommand
                 }
             });
         return ExitCode.Done;
-    }
-
-    /// <summary>When it does not, that is no fault: the row is the truth, and it is written. One line instead of the publisher's many tries.</summary>
-    private static async Task<bool> BrokerAnswersAsync(BrokerConnection connection, CancellationToken ct)
-    {
-        try
-        {
-            await connection.GetAsync(ct);
-            return true;
-        }
-        catch (BrokerUnreachableException e)
-        {
-            Output.Remark($"warning: RabbitMQ cannot be reached ({Complaints.Causes(e)}). The job is safe in Postgres; a running scheduler dispatches it once the broker can be.");
-            return false;
-        }
     }
 
     private static JobId? Id(string text) => JobId.Parse(text) is { Value.Version: 7 } id ? id

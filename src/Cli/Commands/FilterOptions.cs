@@ -25,9 +25,11 @@ internal sealed class FilterOptions(TimeProvider time)
 
     private IEnumerable<Option> All => [_ids, _queue, _type, _state, _tags, _batch, _enqueuedFrom, _enqueuedTo, _endedFrom, _endedTo, _error, _where];
 
-    public void AddTo(Command command)
+    /// <param name="command">Gets the options.</param>
+    /// <param name="state">Whether it has a use for states.</param>
+    public void AddTo(Command command, bool state = true)
     {
-        foreach (var option in All)
+        foreach (var option in All.Where(o => state || o != _state))
         {
             command.Options.Add(option);
         }
@@ -38,7 +40,7 @@ internal sealed class FilterOptions(TimeProvider time)
         Ids = parsed.GetValue(_ids) ?? [],
         Queue = parsed.GetValue(_queue),
         Type = parsed.GetValue(_type),
-        State = parsed.GetValue(_state),
+        State = parsed.GetResult(_state) is null ? null : parsed.GetValue(_state), // a command may be without it
         Tags = parsed.GetValue(_tags) ?? [],
         Batch = parsed.GetValue(_batch),
         EnqueuedFrom = parsed.GetValue(_enqueuedFrom),
@@ -48,6 +50,10 @@ internal sealed class FilterOptions(TimeProvider time)
         Error = parsed.GetValue(_error),
         Where = Values.Pairs("--where", parsed.GetValue(_where)),
     };
+
+    /// <summary>It means every job there is.</summary>
+    public static bool IsEmpty(JobFilter filter) =>
+        filter is { Ids.Count: 0, Queue: null, State: null, Type: null, Tags.Count: 0, Batch: null, Error: null, Where.Count: 0, EnqueuedFrom: null, EnqueuedTo: null, EndedFrom: null, EndedTo: null };
 
     /// <summary>The filter as it has to be typed again, each part with a blank before it. Times are absolute, so that the next page is one of the same list.</summary>
     public static string Typed(JobFilter filter) => string.Concat(
