@@ -162,6 +162,13 @@ public sealed class SqlEnqueueTests : IAsyncLifetime
     [InlineData("long key", "'a', '{}', unique_key => repeat('k', 201)")]
     [InlineData("long key of wide characters", "'a', '{}', unique_key => repeat('k', 24) || repeat('😀', 89)")]
     [InlineData("key with a control character", "'a', '{}', unique_key => e'a\\u0085'")]
+    [InlineData("21 tags", "'a', '{}', tags => array(select 't' || n from generate_series(0, 20) n)")]
+    [InlineData("empty tag", "'a', '{}', tags => '{a,\"\"}'")]
+    [InlineData("null tag", "'a', '{}', tags => '{a,null}'")]
+    [InlineData("long tag", "'a', '{}', tags => array[repeat('t', 101)]")]
+    [InlineData("long tag of wide characters", "'a', '{}', tags => array['a', repeat('k', 24) || repeat('😀', 39)]")]
+    [InlineData("large metadata", "'a', '{}', meta => ('{\"a\":\"' || repeat('ä', 2045) || '\"}')::json")]
+    [InlineData("metadata with NUL", "'a', '{}', meta => '{\"a\":\"\\u0000\"}'")]
     public async Task Bad_value_is_refused_with_the_words_of_the_client(string name, string call)
     {
         var sql = await Assert.ThrowsAsync<PostgresException>(() => EnqueueAsync($"jobs.enqueue({call})"));
@@ -224,6 +231,13 @@ public sealed class SqlEnqueueTests : IAsyncLifetime
             "empty key" => With(new() { Unique = new() { Key = "" } }),
             "long key" => With(new() { Unique = new() { Key = new string('k', 201) } }),
             "long key of wide characters" => With(new() { Unique = new() { Key = new string('k', 24) + string.Concat(Enumerable.Repeat("😀", 89)) } }),
+            "21 tags" => With(new() { Tags = [.. Enumerable.Range(0, 21).Select(n => $"t{n}")] }),
+            "empty tag" => With(new() { Tags = ["a", ""] }),
+            "null tag" => With(new() { Tags = ["a", null!] }),
+            "long tag" => With(new() { Tags = [new string('t', 101)] }),
+            "long tag of wide characters" => With(new() { Tags = ["a", new string('k', 24) + string.Concat(Enumerable.Repeat("😀", 39))] }),
+            "large metadata" => With(new() { Metadata = new Dictionary<string, string> { ["a"] = new string('ä', 2045) } }),
+            "metadata with NUL" => With(new() { Metadata = new Dictionary<string, string> { ["a"] = "\0" } }),
             "key with a control character" => With(new() { Unique = new() { Key = "a\u0085" } }),
             _ => throw new NotSupportedException(name),
         };
