@@ -2,7 +2,7 @@ using System.CommandLine;
 using Jobs.Cli;
 using Jobs.Cli.Commands;
 
-// Exit codes: 0 done, 1 failed (not found, a server is away), 2 wrong usage.
+// Exit codes: 0 done, 1 failed (not found, a server is away), 2 wrong usage; doctor: 3 warn, 4 bad.
 
 var target = new Target();
 var root = new RootCommand("Looks at and works on an installation of Jobs: its state in PostgreSQL, its dispatch on RabbitMQ.")
@@ -11,11 +11,13 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     SchedulerCommand.Create(target),
     EnqueueCommand.Create(target),
     GetCommand.Create(target),
+    ExplainCommand.Create(target),
     ListCommand.Create(target),
     BatchCommand.Create(target),
     QueuesCommand.Create(target),
     SchedulesCommand.Create(target),
     WorkersCommand.Create(target),
+    DoctorCommand.Create(target),
 };
 target.AddTo(root);
 if (args.Length == 0)

@@ -39,6 +39,9 @@ internal static class Platform
         services.TryAddSingleton(p => new BrokerConnection(p.GetRequiredService<IOptions<JobsOptions>>().Value, "publish", p.GetRequiredService<ILogger<BrokerConnection>>()));
         services.TryAddSingleton<TicketPublisher>();
         services.TryAddSingleton<Markers>();
+        services.TryAddSingleton<StoryStore>();
+        services.TryAddSingleton<AuditStore>();
+        services.TryAddSingleton<BrokerProbe>();
         services.TryAddSingleton<Session>();
         services.AddHostedService(p => p.GetRequiredService<Session>());
         services.AddHostedService<BrokerCheck>();

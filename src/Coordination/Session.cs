@@ -21,6 +21,9 @@ internal sealed class SessionProfile
     /// <summary>How many abandoned handlers have not returned yet.</summary>
     public Func<int> Abandoned { get; set; } = () => 0;
 
+    /// <summary>How many outcomes came too late so far, because their attempt had been taken away.</summary>
+    public Func<long> Refused { get; set; } = () => 0;
+
     /// <summary>Somebody asked for the end of this attempt.</summary>
     public Action<JobId, int> Cancel { get; set; } = (_, _) => { };
 }
@@ -41,6 +44,7 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
     private NpgsqlConnection? _connection;
     private long? _lockKey;
     private bool _locked;
+    private long _refusedTold; // by a heartbeat of this session, or of the one before
     private Lease? _lease;
     private Task? _loop;
 
@@ -68,7 +72,7 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
 
         try
         {
-            await store.CloseAsync(connection, lease.Id, cancellationToken);
+            await store.CloseAsync(connection, lease.Id, _profile.Refused() - _refusedTold, cancellationToken);
         }
         catch (Exception e)
         {
@@ -133,9 +137,10 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
             _locked = await store.LockAsync(_connection!, key, ct);
         }
 
-        var running = _profile.Running();
-        if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), ct))
+        var (running, refused) = (_profile.Running(), _profile.Refused());
+        if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), refused - _refusedTold, ct))
         {
+            _refusedTold = refused;
             foreach (var (id, attempt) in running > 0 ? await store.TakeCancelRequestsAsync(_connection!, Current.Id, ct) : [])
             {
                 _profile.Cancel(id, attempt);

@@ -3,7 +3,7 @@ using Jobs.Postgres;
 namespace Jobs.Producer;
 
 /// <summary>What an operator looks at and does. Every action is a guarded statement: it never acts on what was seen before.</summary>
-internal sealed class JobOperator(QueryStore query) : IJobOperator
+internal sealed class JobOperator(QueryStore query, Storyteller storyteller, Explainer explainer, Doctor doctor) : IJobOperator
 {
     private const int MaxPage = 1000;
     private const int MaxIds = 1000;
@@ -23,6 +23,12 @@ internal sealed class JobOperator(QueryStore query) : IJobOperator
     public Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => query.QueuesAsync(ct);
 
     public Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default) => query.SessionsAsync(ct);
+
+    public Task<IReadOnlyList<TimelineEntry>?> TimelineAsync(JobId id, CancellationToken ct = default) => storyteller.TellAsync(id, ct);
+
+    public Task<IReadOnlyList<Explanation>> ExplainAsync(JobId id, CancellationToken ct = default) => explainer.ExplainAsync(id, ct);
+
+    public Task<Diagnosis> DoctorAsync(CancellationToken ct = default) => doctor.ExamineAsync(ct);
 
     private static void Check(JobFilter filter)
     {

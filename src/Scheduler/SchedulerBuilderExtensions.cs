@@ -34,6 +34,7 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Expirer>();
         services.TryAddSingleton<TieSweep>();
         services.TryAddSingleton<Retention>();
+        services.TryAddSingleton<Audit>();
         services.TryAddSingleton<QuartzDatabase>();
         services.TryAddSingleton<Recorder>();
         services.TryAddSingleton<Firing>();
