@@ -51,7 +51,7 @@ internal sealed class StoryStore(Database database)
             if (!reader.IsDBNull(1))
             {
                 processes.Add(new Presence(reader.GetGuid(1), Process(reader.GetString(2), reader.GetInt32(3)), reader.GetBoolean(4),
-                    reader.IsDBNull(5) ? null : reader.GetInt32(5), reader.GetBoolean(6), TimeSpan.FromSeconds(reader.GetDouble(7)), reader.GetBoolean(8)));
+                    reader.IsDBNull(5) ? null : reader.GetInt32(5), reader.GetBoolean(6), TimeSpan.FromSeconds(reader.GetDouble(7)), reader.GetBoolean(8), reader.GetBoolean(9)));
             }
         }
 
@@ -108,12 +108,12 @@ internal sealed class StoryStore(Database database)
         return awaited;
     }
 
-    /// <summary>When an end of this running attempt was asked for, if its worker has not heard of it yet.</summary>
-    public async Task<DateTimeOffset?> CancelRequestedAsync(JobId id, Guid session, CancellationToken ct)
+    /// <summary>Since when, by whom and why this running job is to stop; null: nobody has asked for that.</summary>
+    public async Task<(DateTimeOffset At, string? By, string? Reason)?> CancelRequestedAsync(JobId id, CancellationToken ct)
     {
-        await using var command = database.Command("explain_cancel", Param.Of(id.Value), Param.Of(session));
+        await using var command = database.Command("explain_cancel", Param.Of(id.Value));
         await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? Time(reader, 0) : null;
+        return await reader.ReadAsync(ct) ? (reader.GetFieldValue<DateTimeOffset>(0), Text(reader, 1), Text(reader, 2)) : null;
     }
 
     private static string Process(string host, int process) => $"{host}, process {process}";
@@ -123,8 +123,8 @@ internal sealed class StoryStore(Database database)
     private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);
 }
 
-/// <summary>A process that takes part: its slots for the queue in question (null: it does not serve it), and whether it has a handler for the type in question.</summary>
-internal sealed record Presence(Guid Id, string Process, bool Schedules, int? Slots, bool Handles, TimeSpan HeartbeatAge, bool Leads);
+/// <summary>A process that takes part: its slots for the queue in question (null: it does not serve it), whether it has a handler for the type in question, and whether it takes no more jobs and leaves.</summary>
+internal sealed record Presence(Guid Id, string Process, bool Schedules, int? Slots, bool Handles, TimeSpan HeartbeatAge, bool Drains, bool Leads);
 
 /// <summary>A queue: since when, by whom, why and until when it is paused; when its newest marker was sent, and which came back when.</summary>
 internal sealed record QueueState(

@@ -13,8 +13,8 @@ internal sealed record Case(JobInfo Job, DateTimeOffset Now, IReadOnlyList<Prese
 
     public IEnumerable<Presence> Alive => Processes.Where(p => p.HeartbeatAge <= Ttl);
 
-    /// <summary>Live workers of its queue.</summary>
-    public IEnumerable<Presence> Serving => Alive.Where(p => p.Slots > 0);
+    /// <summary>Live workers of its queue that take jobs.</summary>
+    public IEnumerable<Presence> Serving => Alive.Where(p => p is { Slots: > 0, Drains: false });
 
     /// <summary>Live workers that could run it.</summary>
     public IEnumerable<Presence> Able => Serving.Where(p => p.Handles);

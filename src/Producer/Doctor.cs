@@ -174,7 +174,7 @@ internal sealed class Doctor(AuditStore audit, QueryStore query, BrokerProbe bro
     private static Checkup Clock(TimeSpan off) => off.Duration() <= ClockTolerance ? new("clock", Health.Ok, "This machine's clock and the database's agree.")
         : new("clock", Health.Warn, $"The database's clock is {Phrase.Duration(off.Duration())} {(off > TimeSpan.Zero ? "ahead of" : "behind")} this machine's.")
         {
-            Value = (long)off.TotalSeconds, Remedy = "Have both follow a time server. Leases and schedules go by the database's clock; ids and periods of unique keys by the app's.",
+            Value = (long)Math.Round(off.TotalSeconds), Remedy = "Have both follow a time server. Leases and schedules go by the database's clock; ids and periods of unique keys by the app's.",
         };
 
     private static Checkup Schema(int? version, int needed) => version switch

@@ -7,7 +7,7 @@ internal sealed record FindingRule(string Name, long Most, Health Verdict, strin
 {
     public Checkup Of(Finding finding, DateTimeOffset now)
     {
-        var since = finding.Oldest is { } oldest ? $", the oldest since {Phrase.Duration(now - oldest)}" : "";
+        var since = finding.Oldest is { } oldest && oldest <= now ? $", the oldest since {Phrase.Duration(now - oldest)}" : "";
         return finding.Value <= Most ? new(Name, Health.Ok, finding.Value == 0 ? Good : $"{finding.Value:N0} {Text}.") { Value = finding.Value, Oldest = finding.Oldest }
             : new(Name, Verdict, $"{finding.Value:N0} {Text}{since}{(finding.Detail is null ? "" : $" ({finding.Detail})")}.") { Value = finding.Value, Oldest = finding.Oldest, Remedy = Remedy };
     }

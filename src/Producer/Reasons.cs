@@ -33,13 +33,14 @@ internal sealed class Reasons(StoryStore store)
         }
 
         var when = $"in {Phrase.Duration(due - c.Now)}, at {Phrase.Time(due)}";
-        var last = c.Job.Events.LastOrDefault(e => e.What is "retried" or "snoozed" or "crashed" or "unhandled" or "time");
+        var last = c.Job.Events.LastOrDefault(e => e.What is "retried" or "snoozed" or "crashed" or "unhandled" or "time" or "retryNow");
         var (code, text, since) = last switch
         {
             { What: "retried" } => ("retry", $"Attempt {last.Attempt} failed{Because(c.Job.Errors.LastOrDefault(e => e.Attempt == last.Attempt))}. It is tried again {when}.", last.At),
             { What: "snoozed" } => ("snoozed", $"Attempt {last.Attempt} snoozed: its handler wants it to run again {when}. That uses up no attempt.", last.At),
             { What: "crashed" } => ("rescued", $"The worker of attempt {last.Attempt} died under it, and not for the first time: to find out whether it is the job's fault, it runs apart from the others that ran there, {when}.", last.At),
             { What: "unhandled" } => ("unhandled", $"Its ticket has reached only workers that have no handler for \"{c.Job.Type}\". It is offered again {when}; start a worker of queue \"{c.Job.Queue}\" that has one.", last.At),
+            { What: "retryNow", From: { } before } => ("delayed", $"It is a new life of job {before}, given{Phrase.By(last.By, last.Reason)}, and due {when}.", last.At),
             { What: "time" } => ("delayed", $"Its time was set{Phrase.By(last.By, last.Reason)}: it is due {when}.", last.At),
             _ when c.LastError is { } error => ("retry", $"Attempt {error.Attempt} failed{Because(error)}. It is tried again {when}.", error.At),
             _ => ("delayed", $"It was enqueued to be due {when}.", c.Job.EnqueuedAt),
@@ -197,11 +198,11 @@ internal sealed class Reasons(StoryStore store)
 
     public async Task<Explanation?> CancellingAsync(Case c, CancellationToken ct)
     {
-        var asked = c.Job.Session is { } session ? await store.CancelRequestedAsync(c.Job.Id, session, ct) : null;
-        var told = c.Job.Events.LastOrDefault(e => e.What == "cancelRequested" && e.At >= c.Job.StartedAt);
-        return (asked ?? told?.At) is not { } since ? null
-            : new("cancelling", $"Its end was asked for {c.Ago(since)} ago{Phrase.By(told?.By, told?.Reason)}. "
-                + (asked is null ? "Its handler has been told and has not returned yet." : "Its worker hears of it with its next heartbeat.")) { Since = since };
+        return await store.CancelRequestedAsync(c.Job.Id, ct) is not var (since, by, reason) ? null
+            : new("cancelling", $"Its end was asked for {c.Ago(since)} ago{Phrase.By(by, reason)}. Its token is cancelled; its handler has not returned yet, and is abandoned when it ignores that.")
+            {
+                Since = since,
+            };
     }
 
     public static Explanation? WorkerGone(Case c)
@@ -241,7 +242,8 @@ internal sealed class Reasons(StoryStore store)
 
     /// <summary>Who was the last that could, of those that are silent or gone.</summary>
     private static string Last(Presence? silent, (string Process, DateTimeOffset EndedAt, bool Lost)? gone, Case c, string what) =>
-        silent is not null ? $"{silent.Process} has not been heard of for {Phrase.Duration(silent.HeartbeatAge)}."
+        silent is { Drains: true } ? $"{silent.Process} does, but is being drained: it takes no more jobs."
+        : silent is not null ? $"{silent.Process} has not been heard of for {Phrase.Duration(silent.HeartbeatAge)}."
         : gone is { } last ? $"The last that {what}, {last.Process}, {(last.Lost ? "died" : "stopped")} {c.Ago(last.EndedAt)} ago."
         : $"None {what} in the last 90 days.";
 }

@@ -26,7 +26,11 @@ internal static class Timeline
 
         for (var i = 0; i < job.Events.Count; i++)
         {
-            AddEvent(lines, job, job.Events[i], workers);
+            if (job.Events[i] != Given(job)) // said with its enqueueing
+            {
+                AddEvent(lines, job, job.Events[i], workers);
+            }
+
             if (i == FirstEvents - 1 && job.Events.Count >= MostEvents)
             {
                 lines.Add(new(job.Events[i].At, "leftOut", $"Some may be missing here: of the events of a job the first {FirstEvents} and the newest {MostEvents - FirstEvents} are kept"));
@@ -50,17 +54,23 @@ internal static class Timeline
             null => "",
             "amqp" => " over AMQP",
             { } sql when sql.StartsWith("sql ", StringComparison.Ordinal) => $" by plain SQL ({sql[4..]})",
+            { } retry when retry.StartsWith("retry ", StringComparison.Ordinal) => $" by {retry[6..]}",
             { } origin => $" by {origin}",
         };
+        var given = Given(job);
         var also = (job.RetryOf is { } life ? $"; a new life of job {life}" : "")
             + (job.After.Count > 0 ? $"; it waits for {Phrase.Count(job.After.Count, "other job")}" : "");
-        return new(job.EnqueuedAt, "enqueued", $"Enqueued{by}{also}")
+        return new(job.EnqueuedAt, "enqueued", $"Enqueued{by}{also}{(given?.Reason is { } why ? $": {why}" : "")}")
         {
-            By = job.Origin,
+            Reason = given?.Reason,
+            By = given?.By ?? job.Origin,
             Other = job.RetryOf,
             DueAt = job.Attempt == 0 && job.Events.Count == 0 ? job.DueAt : null, // later it may be due for another reason
         };
     }
+
+    /// <summary>The event that made it, if it is a new life of another job.</summary>
+    private static JobEvent? Given(JobInfo job) => job.RetryOf is { } life ? job.Events.FirstOrDefault(e => e.What == "retryNow" && e.From == life.ToString()) : null;
 
     private static void AddEvent(List<TimelineEntry> lines, JobInfo job, JobEvent e, IReadOnlyDictionary<Guid, string> workers)
     {

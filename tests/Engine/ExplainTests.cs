@@ -69,6 +69,7 @@ public sealed class ExplainTests
     [InlineData("rescued", "The worker of attempt 1 died under it, and not for the first time")]
     [InlineData("unhandled", "Its ticket has reached only workers that have no handler for \"test.work\".")]
     [InlineData("delayed", "Its time was set by ops@host: not before night: it is due in ")]
+    [InlineData("delayed", "It is a new life of job 0192d9a0-0000-7000-8000-000000000001, given by ops@host, and due in ")]
     public async Task Job_that_is_to_run_again_says_why_and_when(string code, string text)
     {
         await using var app = await TestApp.CreateAsync();
@@ -97,9 +98,10 @@ public sealed class ExplainTests
                 break;
             default:
                 await app.SqlAsync("""
-                    update jobs.job set state = 'scheduled', ticket_at = null, due_at = now() + interval '1 hour',
-                      events = jsonb_build_array(jsonb_build_object('at', now(), 'what', 'time', 'by', 'ops@host', 'reason', 'not before night'))
-                    """);
+                    update jobs.job set state = 'scheduled', ticket_at = null, due_at = now() + interval '1 hour', events = jsonb_build_array(case when $1
+                      then jsonb_build_object('at', now(), 'what', 'retryNow', 'by', 'ops@host', 'from', '0192d9a0-0000-7000-8000-000000000001')
+                      else jsonb_build_object('at', now(), 'what', 'time', 'by', 'ops@host', 'reason', 'not before night') end)
+                    """, text.StartsWith("It is", StringComparison.Ordinal));
                 break;
         }
 
@@ -194,8 +196,11 @@ public sealed class ExplainTests
 
         await app.ProcessAsync("worker", """{"default": 4}""", silentSeconds: 600, host: "silent/tests");
         Assert.Contains("silent/tests, process 7 has not been heard of for 10 min.", await TextAsync(app, id, "no-worker"), StringComparison.Ordinal);
-        await app.WorkerRowAsync();
+        var worker2 = await app.WorkerRowAsync();
         Assert.Equal(["ticket"], await CodesAsync(app, id));
+        await app.SqlAsync("delete from jobs.session where host = 'silent/tests'");
+        await app.SqlAsync("update jobs.session set drain_at = now() where id = $1", worker2);
+        Assert.Contains("scene/tests, process 7 does, but is being drained", await TextAsync(app, id, "no-worker"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -298,12 +303,10 @@ public sealed class ExplainTests
         Assert.Equal(["running"], await CodesAsync(app, id));
 
         await app.Store.RequestCancelIfRunningAsync([id.Value], default);
-        Assert.Contains("Its worker hears of it with its next heartbeat.", await TextAsync(app, id, "cancelling"), StringComparison.Ordinal);
+        await app.SqlAsync("update jobs.cancel_request set by = 'ops@host', reason = 'no use'");
+        Assert.Contains(" ago by ops@host: no use. Its token is cancelled; its handler has not returned yet", await TextAsync(app, id, "cancelling"), StringComparison.Ordinal);
+        Assert.Equal(["cancelling", "running"], await CodesAsync(app, id));
         await app.SqlAsync("delete from jobs.cancel_request");
-        Assert.Equal(["running"], await CodesAsync(app, id));
-        await app.SqlAsync("update jobs.job set events = jsonb_build_array(jsonb_build_object('at', now(), 'what', 'cancelRequested', 'by', 'ops@host'))");
-        Assert.Contains(" ago by ops@host. Its handler has been told and has not returned yet.", await TextAsync(app, id, "cancelling"), StringComparison.Ordinal);
-        await app.SqlAsync("update jobs.job set started_at = now() + interval '1 hour'"); // it was for an attempt before this one
         Assert.Equal(["running"], await CodesAsync(app, id));
 
         await app.SqlAsync("update jobs.session set heartbeat_at = now() - interval '10 minutes'");

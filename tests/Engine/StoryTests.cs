@@ -184,6 +184,18 @@ public sealed class StoryTests
     }
 
     [Fact]
+    public void New_life_says_who_gave_it_and_why()
+    {
+        var before = JobId.New();
+        var job = Example(JobState.Queued) with
+        {
+            RetryOf = before, Origin = "retry ops@host", Events = [new(Start, "retryNow") { By = "ops@host", Reason = "the disk was full", From = before.ToString() }],
+        };
+        var line = Assert.Single(Timeline.Of(job, new Dictionary<Guid, string>(), new Dictionary<JobId, (JobState, DateTimeOffset?)>()));
+        Assert.Equal(("enqueued", $"Enqueued by ops@host; a new life of job {before}: the disk was full", "ops@host", before), (line.What, line.Text, line.By, line.Other));
+    }
+
+    [Fact]
     public async Task Sessions_that_are_no_more_are_kept_for_ninety_days()
     {
         await using var app = await TestApp.CreateAsync();

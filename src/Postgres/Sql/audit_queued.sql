@@ -10,7 +10,7 @@ with recursive q as (
   cross join lateral (
     select count(*) as n, min(l.ticket_at) as oldest from (
       select j.ticket_at from jobs.job j
-      where j.state = 'queued' and j.queue = q.queue and m.paused_at is null and j.ticket_at < greatest(
+      where j.state = 'queued' and j.queue = q.queue and (m.paused_at is null or m.paused_until < now() - interval '5 minutes') and j.ticket_at < greatest(
         case when m.swept_at < now() - interval '1 minute' then m.swept_to - interval '1 second' end,
         case when coalesce(m.marker_at, '-infinity') < now() - interval '5 minutes' then now() - interval '5 minutes' end)
       order by j.ticket_at limit 1000

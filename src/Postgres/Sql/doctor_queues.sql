@@ -6,4 +6,4 @@ with recursive q as (
 ), name as (
   select q.queue as name from q where q.queue is not null union select m.name from jobs.queue m
 )
-select n.name, m.paused_at from name n left join jobs.queue m on m.name = n.name order by n.name limit $1
+select n.name, case when m.paused_until <= now() then null else m.paused_at end from name n left join jobs.queue m on m.name = n.name order by n.name limit $1
