@@ -1,4 +1,5 @@
 using System.Globalization;
+using Jobs.Producer;
 
 namespace Jobs.Cli;
 
@@ -8,16 +9,7 @@ internal static class Plain
     private static readonly (string Unit, double Seconds)[] Units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
 
     /// <summary>"350 ms", "2.4 s", "42 s", "12 min", "7 h", "3 d".</summary>
-    public static string Duration(TimeSpan t) => t switch
-    {
-        { TotalSeconds: < 0 } => "0 ms", // two clocks that disagree
-        { TotalSeconds: < 0.9995 } => $"{t.TotalMilliseconds:F0} ms",
-        { TotalSeconds: < 9.95 } => $"{t.TotalSeconds:F1} s",
-        { TotalSeconds: < 99.5 } => $"{t.TotalSeconds:F0} s",
-        { TotalMinutes: < 99.5 } => $"{t.TotalMinutes:F0} min",
-        { TotalHours: < 47.5 } => $"{t.TotalHours:F0} h",
-        _ => $"{t.TotalDays:N0} d",
-    };
+    public static string Duration(TimeSpan t) => Phrase.Duration(t);
 
     /// <summary>How long ago, or how far ahead.</summary>
     public static string Relative(DateTimeOffset time, DateTimeOffset now) =>

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Jobs.Cli;
 using Jobs.Cli.Commands;
 
-// Exit codes: 0 done, 1 failed (not found, a server is away), 2 wrong usage.
+// Exit codes: 0 done, 1 failed (not found, a server is away), 2 wrong usage; doctor: 3 warn, 4 bad.
 
 var target = new Target();
 var root = new RootCommand("Looks at and works on an installation of Jobs: its state in PostgreSQL, its dispatch on RabbitMQ.")
@@ -11,6 +11,7 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     SchedulerCommand.Create(target),
     EnqueueCommand.Create(target),
     GetCommand.Create(target),
+    ExplainCommand.Create(target),
     ListCommand.Create(target),
     BatchCommand.Create(target),
     RedriveCommand.Create(target),
@@ -21,6 +22,7 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     PauseCommand.CreateAgeing(target),
     SchedulesCommand.Create(target),
     WorkersCommand.Create(target),
+    DoctorCommand.Create(target),
 };
 target.AddTo(root);
 foreach (var command in ControlCommands.Create(target))

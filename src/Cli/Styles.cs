@@ -23,4 +23,6 @@ internal static class Styles
         JobState.Failed => Bad,
         _ => Faint,
     };
+
+    public static Style Of(Health verdict) => verdict switch { Health.Ok => Good, Health.Warn => Busy, _ => Bad };
 }

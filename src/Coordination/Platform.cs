@@ -44,6 +44,9 @@ internal static class Platform
         services.TryAddSingleton<TicketPublisher>();
         services.TryAddSingleton<Markers>();
         services.TryAddSingleton<Signals>();
+        services.TryAddSingleton<StoryStore>();
+        services.TryAddSingleton<AuditStore>();
+        services.TryAddSingleton<BrokerProbe>();
         services.TryAddSingleton<Session>();
         services.AddHostedService(p => p.GetRequiredService<Session>());
         services.AddHostedService<BrokerCheck>();

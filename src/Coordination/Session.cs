@@ -21,6 +21,9 @@ internal sealed class SessionProfile
     /// <summary>How many abandoned handlers have not returned yet.</summary>
     public Func<int> Abandoned { get; set; } = () => 0;
 
+    /// <summary>How many outcomes came too late so far, because their attempt had been taken away.</summary>
+    public Func<long> Refused { get; set; } = () => 0;
+
     /// <summary>Somebody asked for the end of this attempt. Told again until it has ended. False: it is not here, or not yet, because the answer to its claim is still under way.</summary>
     public Func<CancelOrder, bool> Cancel { get; set; } = _ => true;
 }
@@ -42,6 +45,7 @@ internal sealed class Session(
     private NpgsqlConnection? _connection;
     private long? _lockKey;
     private bool _locked;
+    private long _refusedTold; // by a heartbeat of this session, or of the one before
     private Lease? _lease;
     private Task? _loop;
     private IDisposable? _listener;
@@ -81,7 +85,7 @@ internal sealed class Session(
 
         try
         {
-            await store.CloseAsync(connection, lease.Id, cancellationToken);
+            await store.CloseAsync(connection, lease.Id, _profile.Refused() - _refusedTold, cancellationToken);
         }
         catch (Exception e)
         {
@@ -176,10 +180,11 @@ internal sealed class Session(
             _locked = await store.LockAsync(_connection!, key, ct);
         }
 
-        var running = _profile.Running();
+        var (running, refused) = (_profile.Running(), _profile.Refused());
         var look = running > 0 || _cancelAsked || _tooEarly;
-        if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), ct))
+        if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), refused - _refusedTold, ct))
         {
+            _refusedTold = refused;
             if (look)
             {
                 await CancelAsync(ct);

@@ -43,9 +43,15 @@ internal sealed class SessionStore(Database database)
         await command.ExecuteNonQueryAsync(ct);
     }
 
+    /// <param name="connection">The session's own.</param>
+    /// <param name="id">The session.</param>
+    /// <param name="running">Attempts that it runs.</param>
+    /// <param name="abandoned">Handlers that it has abandoned.</param>
+    /// <param name="refused">Outcomes that were refused since the last heartbeat that told of them.</param>
+    /// <param name="ct">Stops it.</param>
     /// <returns>False: others have ended this session.</returns>
-    public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, int abandoned, CancellationToken ct) =>
-        await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running), Param.Of(abandoned)) == 1;
+    public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, int abandoned, long refused, CancellationToken ct) =>
+        await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running), Param.Of(abandoned), Param.Of(refused)) == 1;
 
     /// <summary>The attempts of this session that somebody wants stopped. Told until they have ended.</summary>
     public async Task<List<CancelOrder>> CancelRequestsAsync(NpgsqlConnection connection, Guid id, CancellationToken ct)
@@ -62,7 +68,7 @@ internal sealed class SessionStore(Database database)
         return requests;
     }
 
-    public Task CloseAsync(NpgsqlConnection connection, Guid id, CancellationToken ct) => RunAsync(connection, "close_session", ct, Param.Of(id));
+    public Task CloseAsync(NpgsqlConnection connection, Guid id, long refused, CancellationToken ct) => RunAsync(connection, "close_session", ct, Param.Of(id), Param.Of(refused));
 
     /// <summary>Takes or keeps the lead for <paramref name="ttl"/>; null: somebody else has it.</summary>
     public async Task<long?> LeadAsync(Guid session, TimeSpan ttl, CancellationToken ct)

@@ -16,4 +16,22 @@ public partial interface IJobOperator
 
     /// <summary>Every process that takes part.</summary>
     Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default);
+
+    /// <summary>
+    /// The story of a job in order of time: enqueued by whom and how, each attempt with its worker, end and error, rescues, what others did to it, its end, its other lives.
+    /// Null when there is none with this id, or it ended longer ago than history is kept.
+    /// </summary>
+    Task<IReadOnlyList<TimelineEntry>?> TimelineAsync(JobId id, CancellationToken ct = default);
+
+    /// <summary>
+    /// Why a job is where it is and when it goes on, or why it ended as it did; most important first, at least one reason. Takes a few statements, of which the longest
+    /// reads at most 100,000 tickets of its queue.
+    /// </summary>
+    Task<IReadOnlyList<Explanation>> ExplainAsync(JobId id, CancellationToken ct = default);
+
+    /// <summary>
+    /// Examines the installation: both servers, the schema, schedulers, workers, and what the leading scheduler's audit has found. Changes nothing and does not throw for what it
+    /// is there to find: a server that does not answer is a finding too, after 10 s at most.
+    /// </summary>
+    Task<Diagnosis> DoctorAsync(CancellationToken ct = default);
 }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Producer;
 
 /// <summary>What an operator looks at and does. Every action is a guarded statement: it never acts on what was seen before.</summary>
-internal sealed partial class JobOperator(QueryStore query, JobSearch search, QueueStore queueStore, Control control, IOptions<JobsOptions> options, TimeProvider time) : IJobOperator
+internal sealed partial class JobOperator(QueryStore query, JobSearch search, QueueStore queueStore, Control control, Storyteller storyteller, Explainer explainer, Doctor doctor, IOptions<JobsOptions> options, TimeProvider time) : IJobOperator
 {
     private const int MaxPage = 1000;
 
@@ -23,6 +23,12 @@ internal sealed partial class JobOperator(QueryStore query, JobSearch search, Qu
     public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => await queueStore.WithSettingsAsync(await query.QueuesAsync(ct), ct);
 
     public Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default) => query.SessionsAsync(ct);
+
+    public Task<IReadOnlyList<TimelineEntry>?> TimelineAsync(JobId id, CancellationToken ct = default) => storyteller.TellAsync(id, ct);
+
+    public Task<IReadOnlyList<Explanation>> ExplainAsync(JobId id, CancellationToken ct = default) => explainer.ExplainAsync(id, ct);
+
+    public Task<Diagnosis> DoctorAsync(CancellationToken ct = default) => doctor.ExamineAsync(ct);
 
     private static void Check(JobFilter filter)
     {

@@ -20,6 +20,10 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<IJobClient, JobClient>();
         services.TryAddSingleton<Control>();
         services.TryAddSingleton<IJobOperator, JobOperator>();
+        services.TryAddSingleton<Storyteller>();
+        services.TryAddSingleton<Reasons>();
+        services.TryAddSingleton<Explainer>();
+        services.TryAddSingleton<Doctor>();
         services.TryAddSingleton<IJobSchedules, JobSchedules>();
         return builder;
     }

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Scheduler;
 
-/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences away in small batches.</summary>
-internal sealed class Retention(RepairStore store, ScheduleStore schedules, SchedulerOptions options, ILogger<Retention> log)
+/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences, sessions and counts away in small batches.</summary>
+internal sealed class Retention(RepairStore store, ScheduleStore schedules, AuditStore audit, SchedulerOptions options, ILogger<Retention> log)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
     private const int DaysAhead = 14;
@@ -12,6 +12,9 @@ internal sealed class Retention(RepairStore store, ScheduleStore schedules, Sche
     private const int OthersDays = 90;
     private const int OccurrenceDays = 90;
     private const int OccurrenceBatch = 5000;
+    private const int SessionDays = 90;
+    private const int SessionBatch = 5000;
+    private const int TallyDays = 2;
 
     public async Task RunOnceAsync(CancellationToken ct)
     {
@@ -22,6 +25,10 @@ internal sealed class Retention(RepairStore store, ScheduleStore schedules, Sche
         }
 
         while (await schedules.ForgetOccurrencesAsync(OccurrenceDays, OccurrenceBatch, ct) == OccurrenceBatch)
+        {
+        }
+
+        while (await audit.ForgetAsync(SessionDays, SessionBatch, TallyDays, ct) == SessionBatch)
         {
         }
     }

@@ -37,6 +37,7 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Ageing>();
         services.TryAddSingleton<Retention>();
         services.TryAddSingleton<Throughput>();
+        services.TryAddSingleton<Audit>();
         services.TryAddSingleton<QuartzDatabase>();
         services.TryAddSingleton<Recorder>();
         services.TryAddSingleton<Firing>();

@@ -31,13 +31,14 @@ public static class WorkerBuilderExtensions
         services.AddSingleton<Completer>();
         services.AddSingleton<Executor>();
         services.AddSingleton<OrderWatch>();
-        services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor>((profile, worker, running, executor) =>
+        services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor, Completer>((profile, worker, running, executor, completer) =>
         {
             profile.Roles.Add("worker");
             profile.Types = [.. worker.Handlers.Keys];
             profile.Queues = worker.Queues;
             profile.Running = () => running.Count;
             profile.Abandoned = () => running.Abandoned;
+            profile.Refused = () => completer.Refused;
             profile.Cancel = executor.Cancel;
         });
         services.AddHostedService<WorkerService>();

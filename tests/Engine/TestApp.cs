@@ -55,6 +55,10 @@ internal sealed class TestApp : IAsyncDisposable
 
     public ControlStore Control => _client.Services.GetRequiredService<ControlStore>();
 
+    public TieStore Ties => _client.Services.GetRequiredService<TieStore>();
+
+    public AuditStore Audit => _client.Services.GetRequiredService<AuditStore>();
+
     public SessionStore Sessions => _client.Services.GetRequiredService<SessionStore>();
 
     public Markers Markers => _client.Services.GetRequiredService<Markers>();

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Jobs.Postgres;
 using Microsoft.Extensions.DependencyInjection;
 using Spectre.Console;
@@ -26,9 +27,27 @@ internal static class GetCommand
         await using var platform = target.Open(parsed);
         var job = await platform.GetRequiredService<IJobClient>().GetAsync(id, ct)
             ?? throw new JobsException($"There is no job {id} in schema \"{target.Schema(parsed)}\": it never was, or it ended longer ago than history is kept. `jobs list` shows those there are.");
+        var story = await platform.GetRequiredService<IJobOperator>().TimelineAsync(id, ct) ?? [];
         var now = platform.GetRequiredService<TimeProvider>().GetUtcNow();
-        target.Output(parsed).Write(JobView.AsJson(job), screen => Show(screen, job, now));
+        target.Output(parsed).Write(AsJson(job, story), screen =>
+        {
+            Show(screen, job, now);
+            StoryView.Show(screen, story);
+        });
         return ExitCode.Done;
+    }
+
+    private static JsonNode AsJson(JobInfo job, IReadOnlyList<TimelineEntry> story)
+    {
+        var json = JsonSerializer.SerializeToNode(JobView.AsJson(job), Output.Json)!;
+        json["story"] = JsonSerializer.SerializeToNode(story.Select(StoryView.AsJson), Output.Json);
+        return json;
+    }
+
+    private static string? Lives(JobInfo job)
+    {
+        var lives = new[] { job.RetryOf is { } before ? $"a new one of {before}" : null, job.RetriedAs is { } after ? $"a new one was given to it: {after}" : null }.OfType<string>().ToList();
+        return lives.Count == 0 ? null : string.Join('\n', lives);
     }
 
     private static void Show(IAnsiConsole screen, JobInfo job, DateTimeOffset now)
@@ -51,6 +70,7 @@ internal static class GetCommand
         Line("state", JobView.State(job), Styles.Of(job.State));
         Line("", job.CancelRequested is { } asked ? $"asked for by {asked.By ?? "somebody"} {Plain.Relative(asked.At, now)}{(asked.Reason is { } why ? $": {why}" : "")}" : null, Styles.Faint);
         Line("enqueued", When(job.EnqueuedAt));
+        Line("life", Lives(job));
         Line("due", When(job.DueAt));
         Line("expires", When(job.ExpiresAt));
         Line("started", When(job.StartedAt));
@@ -62,12 +82,8 @@ internal static class GetCommand
         Line("after", job.After.Count > 0 ? string.Join('\n', job.After) + (job.Waits > 0 ? $"\n{job.Waits} of them not ended yet" : "") : null);
         Line("session", job.Session is { } session ? $"{session}  ({Plain.Short(session)} in `jobs workers`)" : null);
         Line("arguments", JsonSerializer.Serialize(JobView.Embedded(job.Arguments), Readable));
+        Line("tags", job.Tags.Count > 0 ? string.Join(", ", job.Tags) : null);
+        Line("metadata", job.Metadata.Count > 0 ? string.Join('\n', job.Metadata.Select(m => $"{m.Key} = {m.Value}")) : null);
         Line("result", job.Result is { } result ? JsonSerializer.Serialize(JobView.Embedded(result), Readable) : null);
-        foreach (var error in job.Errors)
-        {
-            Line($"error {error.Attempt}", $"{error.Type}: {error.Message}", Styles.Bad);
-            Line("", When(error.At), Styles.Faint);
-            Line("", error.Stack, Styles.Faint);
-        }
     }
 }

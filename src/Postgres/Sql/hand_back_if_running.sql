@@ -2,6 +2,8 @@
 with mine as materialized (
   select j.id from jobs.job j where j.id = any($2::uuid[]) and j.state = 'running' and j.session = $1 order by j.id for update
 )
-update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, session = null, ticket_at = now()
+update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, session = null, ticket_at = now(),
+  events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
+    || jsonb_build_object('at', now(), 'what', 'handedBack', 'attempt', j.attempt, 'session', j.session, 'startedAt', j.started_at)
 from mine where j.id = mine.id and j.state = 'running' and j.session = $1
 returning j.id, j.dispatch, j.queue, j.priority, j.type

@@ -15,7 +15,10 @@ with orphan as materialized (
     state = case when s.id is null then 'queued' else 'scheduled' end::jobs.state,
     dispatch = j.dispatch + 1, crashes = o.crashes, session = null,
     ticket_at = case when s.id is null then now() end,
-    due_at = now() + s.turn * (o.crashes - $2 + 1) * interval '1 second'
+    due_at = now() + s.turn * (o.crashes - $2 + 1) * interval '1 second',
+    events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
+      || jsonb_build_object('at', now(), 'what', 'crashed', 'attempt', j.attempt, 'session', j.session, 'startedAt', j.started_at,
+        'dueAt', now() + s.turn * (o.crashes - $2 + 1) * interval '1 second')
   from orphan o left join suspect s on s.id = o.id
   where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty is not true
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
@@ -30,6 +33,10 @@ with orphan as materialized (
       'message', format('The worker died while it ran this job, %s times in all. It is not tried again.', p.crashes + 1))
   from poison p
   returning id, priority, queue, type
+), counted as (
+  insert into jobs.tally (what, at, n)
+  select 'poison', date_trunc('minute', now()), count(*) from filed having count(*) > 0
+  on conflict (what, at) do update set n = tally.n + excluded.n
 )
 select id, dispatch, queue, priority, type from back
 union all

@@ -6,7 +6,13 @@ with lost as materialized (
     and exists (select from jobs.leader where name = 'scheduler' and epoch = $4 and session = $5)
   order by j.ticket_at limit $2
   for update of j skip locked
+), sent as (
+  update jobs.job j set ticket_at = now()
+  from lost where j.id = lost.id and j.state = 'queued'
+  returning j.id, j.dispatch, j.queue, j.priority, j.type
+), counted as (
+  insert into jobs.tally (what, at, n)
+  select 'ticketsResent', date_trunc('minute', now()), count(*) from sent having count(*) > 0
+  on conflict (what, at) do update set n = tally.n + excluded.n
 )
-update jobs.job j set ticket_at = now()
-from lost where j.id = lost.id and j.state = 'queued'
-returning j.id, j.dispatch, j.queue, j.priority, j.type
+select id, dispatch, queue, priority, type from sent

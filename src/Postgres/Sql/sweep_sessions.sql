@@ -14,7 +14,11 @@ with held as materialized (
 ), dead as (
   delete from jobs.session s using seen
   where s.id = seen.id and s.heartbeat_at = seen.heartbeat_at and (seen.silent or (seen.unlocked and s.id = any($2::uuid[])))
-  returning s.id
+  returning s.*
+), kept as (
+  insert into jobs.past_session (id, host, process_id, roles, queues, types, started_at, ending, refused, refused_at)
+  select d.id, d.host, d.process_id, d.roles, d.queues, d.types, d.started_at, 'lost', d.refused, d.refused_at from dead d
+  on conflict do nothing
 )
 select seen.id, seen.host, seen.process_id, dead.id is not null as ended, seen.silent,
   extract(epoch from now() - seen.heartbeat_at)::float8 as heartbeat_age

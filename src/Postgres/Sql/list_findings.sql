@@ -1,0 +1,1 @@
+select f.name, f.value, f.oldest, f.detail, f.at from jobs.finding f order by f.name
