@@ -32,7 +32,9 @@ internal sealed record Lease(Guid Id, CancellationToken Lost);
 /// The presence of this process: a row with a heartbeat and, on a connection of its own, an advisory lock. Taken for dead by mistake (paused, cut off),
 /// it finds its row gone, cancels what it runs and starts a new life; the fences on every write keep the old one harmless.
 /// </summary>
-internal sealed class Session(SessionStore store, IOptions<SessionProfile> described, IOptions<JobsOptions> options, TimeProvider time, ILogger<Session> log) : IHostedService, IAsyncDisposable
+internal sealed class Session(
+    SessionStore store, IOptions<SessionProfile> described, IOptions<JobsOptions> options, CoordinationTelemetry telemetry, Pulses pulses, TimeProvider time, ILogger<Session> log)
+    : IHostedService, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly JobsOptions _options = options.Value;
@@ -43,6 +45,7 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
     private bool _locked;
     private Lease? _lease;
     private Task? _loop;
+    private long _heardAt; // 0: never
 
     /// <summary>Heartbeats a time to live.</summary>
     private const int BeatsPerTtl = 7;
@@ -50,10 +53,22 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
     /// <summary>The life this process has now.</summary>
     public Lease Current => _lease ?? throw new InvalidOperationException("The session opens when the host starts; start the host first.");
 
+    /// <summary>Since Postgres last took a heartbeat; null before the first.</summary>
+    public TimeSpan? HeartbeatAge => Volatile.Read(ref _heardAt) is not 0 and var at ? time.GetElapsedTime(at) : null;
+
+    /// <summary>A session is open and Postgres answers.</summary>
+    public Probe Probe => new("session", _ => ValueTask.FromResult(HeartbeatAge switch
+    {
+        null => "No session is open yet: Postgres has not answered since the start.",
+        { } age when age > _options.SessionTtl / 2 => $"Postgres has taken no heartbeat for {age.TotalSeconds:0.0} s.",
+        _ => null,
+    }));
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await Transient.RetryAsync(async ct => { await OpenAsync(ct); return true; }, "open a session", log, cancellationToken);
-        _loop = Task.Run(LoopAsync, CancellationToken.None);
+        telemetry.HeartbeatAge = () => HeartbeatAge;
+        _loop = Detached.Run(LoopAsync);
     }
 
     /// <summary>Last of all to stop: what the process ran has been written or handed back by now.</summary>
@@ -88,8 +103,10 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
     private async Task LoopAsync()
     {
         var interval = _options.SessionTtl / BeatsPerTtl;
+        var pulse = pulses.Add("heartbeat");
         for (var failures = 0; !_stop.IsCancellationRequested;)
         {
+            pulse.Begin();
             try
             {
                 if (_connection is not { State: System.Data.ConnectionState.Open })
@@ -107,10 +124,12 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
+                pulse.Rest();
                 return;
             }
             catch (Exception e)
             {
+                telemetry.HeartbeatFailed();
                 log.HeartbeatMissed(++failures, e.Message);
                 if (_connection is not null)
                 {
@@ -136,6 +155,7 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
         var running = _profile.Running();
         if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), ct))
         {
+            Volatile.Write(ref _heardAt, time.GetTimestamp());
             foreach (var (id, attempt) in running > 0 ? await store.TakeCancelRequestsAsync(_connection!, Current.Id, ct) : [])
             {
                 _profile.Cancel(id, attempt);
@@ -144,6 +164,7 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
             return;
         }
 
+        telemetry.SessionLost();
         log.SessionLost(Current.Id);
         await _lost.CancelAsync();
         await OpenAsync(ct);
@@ -174,6 +195,7 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
         await store.OpenAsync(_connection!, new SessionRow(id, _lockKey, Environment.ProcessId, $"{Environment.MachineName}/{_options.AppName}", [.. _profile.Roles], queues, _profile.Types), ct);
         _lost = new CancellationTokenSource();
         _lease = new Lease(id, _lost.Token);
+        Volatile.Write(ref _heardAt, time.GetTimestamp());
         log.SessionOpened(id, string.Join(", ", _profile.Roles));
     }
 }

@@ -9,8 +9,8 @@ namespace Jobs.Scheduler;
 /// Runs the services of the scheduler: the rescuer in every scheduler process, so that a dead leader is noticed too, and the others in the one that leads.
 /// </summary>
 internal sealed class SchedulerService(
-    Leadership leadership, Rescuer rescuer, DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Retention retention, TimeProvider time,
-    ILogger<SchedulerService> log)
+    Leadership leadership, Rescuer rescuer, DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Retention retention,
+    Depths depths, SchedulerTelemetry telemetry, Pulses pulses, TimeProvider time, ILogger<SchedulerService> log)
     : BackgroundService
 {
 
@@ -30,10 +30,10 @@ internal sealed class SchedulerService(
         }
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Detached.Run(() => Task.WhenAll(
         RepeatAsync("Rescuer", async ct => { await rescuer.RunOnceAsync(ct); return Interval; }, stoppingToken),
         RepeatAsync("Recurring jobs", recurring.RunOnceAsync, stoppingToken),
-        LeadAsync(stoppingToken));
+        LeadAsync(stoppingToken)));
 
     private async Task LeadAsync(CancellationToken stop)
     {
@@ -47,14 +47,17 @@ internal sealed class SchedulerService(
             {
                 if (lead is not null)
                 {
+                    telemetry.Leads = false;
                     log.NotLeading(lead.Epoch);
                     await term!.CancelAsync();
                     await services;
+                    depths.Forget();
                     term.Dispose();
                 }
 
                 if ((lead = now) is not null)
                 {
+                    telemetry.Leads = true;
                     log.Leading(lead.Epoch);
                     term = CancellationTokenSource.CreateLinkedTokenSource(stop);
                     services = ServeAsync(lead, term.Token);
@@ -63,6 +66,7 @@ internal sealed class SchedulerService(
 
             return Interval;
         }, stop);
+        telemetry.Leads = false;
         await services;
         term?.Dispose();
     }
@@ -73,14 +77,17 @@ internal sealed class SchedulerService(
         RepeatAsync("Reconciler", async c => { await reconciler.RunOnceAsync(lead, c); return Interval; }, ct),
         RepeatAsync("Expirer", async c => { await expirer.RunOnceAsync(c); return Expirer.Interval; }, ct),
         RepeatAsync("Tie sweep", ties.RunOnceAsync, ct),
+        RepeatAsync("Depths", depths.RunOnceAsync, ct),
         RepeatAsync("Retention", async c => { await retention.RunOnceAsync(c); return Retention.Interval; }, ct));
 
     /// <summary>Runs a service again and again, each time after the delay it asks for; errors are logged, and what passes is tried again soon.</summary>
     private async Task RepeatAsync(string name, Func<CancellationToken, Task<TimeSpan>> once, CancellationToken ct)
     {
+        var pulse = pulses.Add(name);
         for (var failures = 0; !ct.IsCancellationRequested;)
         {
             TimeSpan delay;
+            pulse.Begin();
             try
             {
                 delay = await once(ct);
@@ -88,10 +95,12 @@ internal sealed class SchedulerService(
             }
             catch (OperationCanceledException) when (ct.IsCancellationRequested)
             {
+                pulse.Rest();
                 return;
             }
             catch (Exception e)
             {
+                telemetry.Failed(name);
                 failures++;
                 delay = Transient.Delay(failures);
                 if (Transient.Is(e))
@@ -104,6 +113,7 @@ internal sealed class SchedulerService(
                 }
             }
 
+            pulse.Rest();
             await Task.Delay(delay, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -11,7 +11,7 @@ namespace Jobs.Worker;
 /// </summary>
 internal sealed class Claimer(
     string queue, int concurrency, TicketConsumer consumer, JobStore store, Executor executor, Running running, Session session,
-    IReadOnlyDictionary<string, HandlerEntry> handlers, TimeProvider time, ILogger log) : IDisposable
+    IReadOnlyDictionary<string, HandlerEntry> handlers, WorkerTelemetry telemetry, Pulse pulse, TimeProvider time, ILogger log) : IDisposable
 {
     private const int MaxBatch = 500;
 
@@ -24,6 +24,11 @@ internal sealed class Claimer(
     private readonly List<Attempt> _attempts = []; // of what is in _claimed
     private readonly HashSet<string> _warned = [];
     private int _idle;     // slots taken back while stopping
+    private int _ahead;    // slots taken for tickets whose handlers are not started yet
+
+    /// <summary>The queue as it is now.</summary>
+    public LineState State => new(queue, concurrency, Math.Max(0, concurrency - _slots.CurrentCount - Volatile.Read(ref _ahead) - Volatile.Read(ref _idle)), consumer.Buffered, consumer.Window,
+        consumer.IsConsuming);
 
     /// <summary>Ends when nothing runs any more (true) or at <paramref name="giveUp"/> (false). Only after <see cref="RunAsync"/> has ended.</summary>
     public async Task<bool> WaitIdleAsync(CancellationToken giveUp)
@@ -54,6 +59,7 @@ internal sealed class Claimer(
             {
                 await _slots.WaitAsync(stop);
                 var slots = 1;
+                Volatile.Write(ref _ahead, 1);
                 try
                 {
                     if (!await consumer.WaitAsync(stop))
@@ -66,8 +72,12 @@ internal sealed class Claimer(
                         slots++;
                     }
 
+                    Volatile.Write(ref _ahead, slots);
+                    pulse.Begin();
                     await TakeAsync(slots, stop);
                     slots -= Start(stop);
+                    Volatile.Write(ref _ahead, slots);
+                    pulse.Rest();
                     if (_prefetch.Adjust(_claimed.Count))
                     {
                         await consumer.ResizeAsync(_prefetch.Current, stop);
@@ -82,14 +92,18 @@ internal sealed class Claimer(
                     {
                         _slots.Release(slots);
                     }
+
+                    Volatile.Write(ref _ahead, 0);
                 }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
+                pulse.Rest();
                 return;
             }
             catch (Exception e)
             {
+                pulse.Rest();
                 log.ClaimerFailed(queue, e);
                 consumer.Break("its tickets were not claimed"); // the broker delivers them again
                 await Task.Delay(TimeSpan.FromSeconds(1), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -142,9 +156,11 @@ internal sealed class Claimer(
         _tickets.Sort(static (a, b) => a.Id.Value.CompareTo(b.Id.Value)); // the same order for everyone: no deadlocks
         var ids = _tickets.ConvertAll(t => t.Id.Value).ToArray();
         var dispatches = _tickets.ConvertAll(t => t.Dispatch).ToArray();
+        var started = time.GetTimestamp();
         Lease? doubtful = null;
         for (var n = 1; ; n++)
         {
+            pulse.Begin();
             var lease = session.Current;
             try
             {
@@ -169,6 +185,7 @@ internal sealed class Claimer(
             }
         }
 
+        telemetry.Claimed(queue, ids.Length, _claimed.Count, time.GetElapsedTime(started));
         if (_claimed.Count < ids.Length)
         {
             await ReleaseUnhandledAsync(ids, dispatches, stop);

@@ -36,25 +36,29 @@ internal sealed class WorkerService : IHostedService, IDisposable
 
     public WorkerService(
         WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
-        Executor executor, Completer completer, Followers followers, Running running, TimeProvider time, ILogger<WorkerService> log)
+        Executor executor, Completer completer, Followers followers, Running running, WorkerTelemetry telemetry, BrokerTelemetry broker, Pulses pulses, TimeProvider time,
+        ILogger<WorkerService> log)
     {
         (_options, _store, _tickets, _session, _executor, _completer, _followers, _running, _time, _log) =
             (options, store, tickets, session, executor, completer, followers, running, time, log);
-        _connection = new BrokerConnection(jobs.Value, "consume", log);
+        _connection = new BrokerConnection(jobs.Value, "consume", log, broker);
         foreach (var (queue, concurrency) in options.Queues)
         {
             var consumer = new TicketConsumer(_connection, topology, queue, Prefetch.Least(concurrency), (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
-            _lines.Add(new Line(consumer, new Claimer(queue, concurrency, consumer, store, executor, running, session, options.Handlers, time, log)));
+            _lines.Add(new Line(consumer, new Claimer(
+                queue, concurrency, consumer, store, executor, running, session, options.Handlers, telemetry, pulses.Add($"claimer of {queue}"), time, log)));
         }
+
+        telemetry.Lines = () => _lines.Select(l => l.Claimer.State);
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _completing = Task.Run(_completer.RunAsync, CancellationToken.None);
+        _completing = Detached.Run(_completer.RunAsync);
         foreach (var line in _lines)
         {
-            _consuming.Add(Task.Run(() => line.Consumer.RunAsync(_stop.Token), CancellationToken.None));
-            _claiming.Add(Task.Run(() => line.Claimer.RunAsync(_stop.Token), CancellationToken.None));
+            _consuming.Add(Detached.Run(() => line.Consumer.RunAsync(_stop.Token)));
+            _claiming.Add(Detached.Run(() => line.Claimer.RunAsync(_stop.Token)));
         }
 
 
