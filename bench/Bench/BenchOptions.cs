@@ -1,4 +1,5 @@
 using System.Globalization;
+using Jobs.Bench.Ours;
 
 namespace Jobs.Bench;
 
@@ -12,6 +13,7 @@ internal sealed record BenchOptions
           --rounds N            how often each is measured, floor and platform in turns (default 3)
           --only A[,B]          of bulk_enqueue, single_enqueue, drain_c20, drain_c100, end_to_end, latency, due, idle
           --floor, --ours       only one of the two columns
+          --telemetry WHAT      the platform measured while metrics (metrics), or metrics and traces (all), are collected
           --json FILE           the medians and ratios as one JSON object
           --peers               the table of other systems, measured earlier
           --features            instead: what unique keys, batches and deadlines cost when they are used
@@ -34,6 +36,7 @@ internal sealed record BenchOptions
     public int Rounds { get; private init; } = 3;
     public int GrowthWaiting { get; private init; } = 1_000_000;
     public int GrowthHistory { get; private init; } = 10_000_000;
+    public string? Telemetry { get; private init; }
     public string? JsonFile { get; private init; }
     public IReadOnlyList<string> Only { get; private init; } = [];
 
@@ -68,6 +71,8 @@ internal sealed record BenchOptions
                 "--rounds" => options with { Rounds = Number(arg, left, 1, 100) },
                 "--growth-waiting" => options with { GrowthWaiting = Number(arg, left, 0, 100_000_000) },
                 "--growth-history" => options with { GrowthHistory = Number(arg, left, 0, 1_000_000_000) },
+                "--telemetry" => options with { Telemetry = Value(arg, left) is (Telemetered.Metrics or Telemetered.All) and var what ? what
+                    : throw new BenchException($"--telemetry takes {Telemetered.Metrics} or {Telemetered.All}.") },
                 "--json" => options with { JsonFile = Value(arg, left) },
                 "--only" => options with { Only = [.. options.Only, .. Value(arg, left).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Measurement)] },
                 _ => throw new BenchException($"\"{arg}\" is not an option of the benchmark; see ./run bench --help."),

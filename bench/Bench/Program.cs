@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Jobs.Bench;
+using Jobs.Bench.Ours;
 using Spectre.Console;
 
 try
@@ -25,6 +26,7 @@ static async Task<int> RunAsync(BenchOptions options)
         return 0;
     }
 
+    Telemetered.Ask(options.Telemetry);
     using var stop = new CancellationTokenSource();
     using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
     using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);

@@ -8,16 +8,25 @@ using Microsoft.Extensions.Hosting;
 return args switch
 {
     ["produce", var folder] => await ProduceAsync(folder),
-    ["work"] => await RunAsync(jobs => jobs.AddWorker(worker => worker
+    ["work", .. var rest] => await RunAsync(rest, jobs => jobs.AddWorker(worker => worker
         .Queue("files", concurrency: 8)
         .HandleOutcome<IndexFile, IndexFileHandler>(new RetryPolicy(maxAttempts: 3, delay: _ => TimeSpan.FromSeconds(1))))),
-    ["schedule"] => await RunAsync(jobs => jobs.AddScheduler()),
+    ["schedule", .. var rest] => await RunAsync(rest, jobs => jobs.AddScheduler()),
     ["demo", .. var rest] => await DemoCommand.RunAsync(rest),
     _ => DemoCommand.WrongUsage(args),
 };
 
-static async Task<int> RunAsync(Action<JobsBuilder> addRole)
+static async Task<int> RunAsync(string[] rest, Action<JobsBuilder> addRole)
 {
+    if (rest is ["--endpoint", var text] && ushort.TryParse(text, out var port))
+    {
+        addRole += jobs => jobs.AddEndpoint(port); // /metrics, /health/live, /health/ready
+    }
+    else if (rest.Length > 0)
+    {
+        return DemoCommand.WrongUsage(rest);
+    }
+
     using var host = Build(addRole);
     await host.RunAsync(); // until SIGTERM
     return 0;

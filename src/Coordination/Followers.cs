@@ -8,7 +8,7 @@ namespace Jobs.Coordination;
 /// After an end: lets those go that waited for it, and their followers in turn, and settles its batch. Behind the back of whoever ended the job, and all that has come
 /// together meanwhile at once. A crash or an error before that is mended by the scheduler.
 /// </summary>
-internal sealed class Followers(TieStore store, TicketPublisher tickets, TimeProvider time, ILogger<Followers> log)
+internal sealed class Followers(TieStore store, TicketPublisher tickets, CoordinationTelemetry telemetry, TimeProvider time, ILogger<Followers> log)
 {
     /// <summary>
     /// How long the ends of a batch are gathered before it is asked whether it is complete: a batch under way would be asked hundreds of times a second, which took a fifth
@@ -36,14 +36,16 @@ internal sealed class Followers(TieStore store, TicketPublisher tickets, TimePro
             {
                 var idle = _jobs.Count == 0;
                 _jobs.UnionWith(followed.Jobs);
-                _telling = idle ? TellAsync(_telling) : _telling;
+                var before = _telling;
+                _telling = idle ? Detached.Run(() => TellAsync(before)) : before;
             }
 
             if (followed.Batches.Count > 0)
             {
                 var idle = _batches.Count == 0;
                 _batches.UnionWith(followed.Batches);
-                _settling = idle ? SettleAsync(_settling) : _settling;
+                var before = _settling;
+                _settling = idle ? Detached.Run(() => SettleAsync(before)) : before;
             }
         }
     }
@@ -78,7 +80,13 @@ internal sealed class Followers(TieStore store, TicketPublisher tickets, TimePro
 
             if (followed.Batches.Count > 0)
             {
-                await tickets.SendAsync(await Transient.RetryAsync(c => store.SettleBatchesAsync(followed.Batches, c), "settle batches", log, ct), ct);
+                var callbacks = await Transient.RetryAsync(c => store.SettleBatchesAsync(followed.Batches, c), "settle batches", log, ct);
+                foreach (var callback in callbacks)
+                {
+                    telemetry.Enqueued(callback.Queue, callback.Type, "batch", 1);
+                }
+
+                await tickets.SendAsync(callbacks, ct);
             }
 
             followed = next;
@@ -88,7 +96,6 @@ internal sealed class Followers(TieStore store, TicketPublisher tickets, TimePro
     private async Task TellAsync(Task before)
     {
         await before;
-        await Task.Yield(); // also leaves the gate
         HashSet<Guid> jobs;
         lock (_gate)
         {

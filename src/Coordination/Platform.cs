@@ -37,10 +37,13 @@ internal static class Platform
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();
+        services.TryAddSingleton<CoordinationTelemetry>();
+        services.TryAddSingleton<BrokerTelemetry>();
+        services.TryAddSingleton<Pulses>();
         services.TryAddSingleton<Followers>();
         services.TryAddSingleton<Rows>();
         services.TryAddSingleton(p => new Topology(p.GetRequiredService<IOptions<JobsOptions>>().Value));
-        services.TryAddSingleton(p => new BrokerConnection(p.GetRequiredService<IOptions<JobsOptions>>().Value, "publish", p.GetRequiredService<ILogger<BrokerConnection>>()));
+        services.TryAddSingleton(p => new BrokerConnection(p.GetRequiredService<IOptions<JobsOptions>>().Value, "publish", p.GetRequiredService<ILogger<BrokerConnection>>(), p.GetRequiredService<BrokerTelemetry>()));
         services.TryAddSingleton<TicketPublisher>();
         services.TryAddSingleton<Markers>();
         services.TryAddSingleton<Signals>();
@@ -48,9 +51,27 @@ internal static class Platform
         services.TryAddSingleton<AuditStore>();
         services.TryAddSingleton<BrokerProbe>();
         services.TryAddSingleton<Session>();
+        services.AddSingleton(p => p.GetRequiredService<Session>().Probe);
+        services.AddSingleton(p => new Probe("broker", ct => BrokerFaultAsync(p.GetRequiredService<BrokerConnection>(), ct)));
         services.AddHostedService(p => p.GetRequiredService<Session>());
         services.AddHostedService<BrokerCheck>();
         return new JobsBuilder(services);
+    }
+
+    /// <summary>Connects if there is no connection: a process that has nothing to publish would otherwise never find out that the broker is back.</summary>
+    private static async ValueTask<string?> BrokerFaultAsync(BrokerConnection connection, CancellationToken ct)
+    {
+        try
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            deadline.CancelAfter(TimeSpan.FromSeconds(2));
+            await connection.GetAsync(deadline.Token);
+            return null;
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            return $"RabbitMQ cannot be reached: {e.Message}";
+        }
     }
 
     private sealed class FromConfiguration(IServiceProvider provider) : IConfigureOptions<JobsOptions>

@@ -36,7 +36,8 @@ internal sealed record Lease(Guid Id, CancellationToken Lost);
 /// it finds its row gone, cancels what it runs and starts a new life; the fences on every write keep the old one harmless.
 /// </summary>
 internal sealed class Session(
-    SessionStore store, Signals signals, IOptions<SessionProfile> described, IOptions<JobsOptions> options, TimeProvider time, ILogger<Session> log) : IHostedService, IAsyncDisposable
+    SessionStore store, Signals signals, IOptions<SessionProfile> described, IOptions<JobsOptions> options, CoordinationTelemetry telemetry, Pulses pulses, TimeProvider time, ILogger<Session> log)
+    : IHostedService, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly JobsOptions _options = options.Value;
@@ -48,6 +49,7 @@ internal sealed class Session(
     private long _refusedTold; // by a heartbeat of this session, or of the one before
     private Lease? _lease;
     private Task? _loop;
+    private long _heardAt; // 0: never
     private IDisposable? _listener;
     private volatile bool _cancelAsked; // signalled, and not looked for yet
     private bool _tooEarly;             // asked for an attempt that was not here yet
@@ -65,11 +67,23 @@ internal sealed class Session(
     /// <summary>The life this process has now.</summary>
     public Lease Current => _lease ?? throw new InvalidOperationException("The session opens when the host starts; start the host first.");
 
+    /// <summary>Since Postgres last took a heartbeat; null before the first.</summary>
+    public TimeSpan? HeartbeatAge => Volatile.Read(ref _heardAt) is not 0 and var at ? time.GetElapsedTime(at) : null;
+
+    /// <summary>A session is open and Postgres answers.</summary>
+    public Probe Probe => new("session", _ => ValueTask.FromResult(HeartbeatAge switch
+    {
+        null => "No session is open yet: Postgres has not answered since the start.",
+        { } age when age > _options.SessionTtl / 2 => $"Postgres has taken no heartbeat for {age.TotalSeconds:0.0} s.",
+        _ => null,
+    }));
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         _listener = signals.On("cancel", _ => _cancelAsked = true);
         await Transient.RetryAsync(async ct => { await OpenAsync(ct); return true; }, "open a session", log, cancellationToken);
-        _loop = Task.Run(LoopAsync, CancellationToken.None);
+        telemetry.HeartbeatAge = () => HeartbeatAge;
+        _loop = Detached.Run(LoopAsync);
     }
 
     /// <summary>Last of all to stop: what the process ran has been written or handed back by now.</summary>
@@ -106,8 +120,10 @@ internal sealed class Session(
     {
         var interval = _options.SessionTtl / BeatsPerTtl;
         var beaten = time.GetTimestamp();
+        var pulse = pulses.Add("heartbeat");
         for (var failures = 0; !_stop.IsCancellationRequested;)
         {
+            pulse.Begin();
             try
             {
                 if (_connection is not { State: System.Data.ConnectionState.Open })
@@ -125,10 +141,12 @@ internal sealed class Session(
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
+                pulse.Rest();
                 return;
             }
             catch (Exception e)
             {
+                telemetry.HeartbeatFailed();
                 log.HeartbeatMissed(++failures, e.Message);
                 signals.Disconnected();
                 if (_connection is not null)
@@ -184,6 +202,7 @@ internal sealed class Session(
         var look = running > 0 || _cancelAsked || _tooEarly;
         if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), refused - _refusedTold, ct))
         {
+            Volatile.Write(ref _heardAt, time.GetTimestamp());
             _refusedTold = refused;
             if (look)
             {
@@ -193,6 +212,7 @@ internal sealed class Session(
             return;
         }
 
+        telemetry.SessionLost();
         log.SessionLost(Current.Id);
         await _lost.CancelAsync();
         await OpenAsync(ct);
@@ -228,6 +248,7 @@ internal sealed class Session(
         await store.OpenAsync(_connection!, new SessionRow(id, _lockKey, Environment.ProcessId, $"{Environment.MachineName}/{_options.AppName}", [.. _profile.Roles], queues, _profile.Types), ct);
         _lost = new CancellationTokenSource();
         _lease = new Lease(id, _lost.Token);
+        Volatile.Write(ref _heardAt, time.GetTimestamp());
         log.SessionOpened(id, string.Join(", ", _profile.Roles));
     }
 }

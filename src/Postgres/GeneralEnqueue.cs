@@ -142,16 +142,23 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
             return;
         }
 
-        await using var insert = Command("enqueue_tied", JobStore.EnqueueParameters(jobs));
-        insert.Parameters.Add(Array(jobs, j => j.Ties?.ExpiresSeconds, NpgsqlDbType.Double));
-        insert.Parameters.Add(Array(jobs, j => j.Ties?.TimeoutSeconds, NpgsqlDbType.Real));
-        insert.Parameters.Add(Array(jobs, j => j.Ties?.Batch?.Value, NpgsqlDbType.Uuid));
-        AddCarried(insert, jobs);
+        await using var insert = Command("enqueue_tied");
+        FillTied(insert, jobs, database);
         await insert.ExecuteNonQueryAsync(ct);
         foreach (var job in jobs)
         {
             _fates[job.Id] = new Enqueued(EnqueueFate.Queued, job.Id);
         }
+    }
+
+    /// <summary>The parameters of the cheap statement.</summary>
+    public static void FillTied(NpgsqlCommand insert, IReadOnlyList<NewJob> jobs, Database database)
+    {
+        insert.Parameters.AddRange(JobStore.EnqueueParameters(jobs));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.ExpiresSeconds, NpgsqlDbType.Double));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.TimeoutSeconds, NpgsqlDbType.Real));
+        insert.Parameters.Add(Array(jobs, j => j.Ties?.Batch?.Value, NpgsqlDbType.Uuid));
+        AddCarried(insert, jobs, database);
     }
 
     private async Task InsertAsync(string statement, IReadOnlyList<NewJob> jobs, string? onConflict, bool again, CancellationToken ct)
@@ -172,7 +179,7 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
         parameters.Add(Array(jobs, j => j.Ties?.After is { Count: > 0 } after ? $"{{{string.Join(',', after.Select(a => a.Parent).Distinct())}}}" : null, NpgsqlDbType.Text));
         parameters.Add(Array(jobs, j => j.Ties?.After.DistinctBy(a => a.Parent).Count() ?? 0, NpgsqlDbType.Integer));
         parameters.Add(Array(jobs, j => j.Ties?.Followed ?? false, NpgsqlDbType.Boolean));
-        AddCarried(insert, jobs);
+        AddCarried(insert, jobs, database);
         if (onConflict is not null)
         {
             parameters.Add(Array(jobs, j => j.Ties!.UniqueKey, NpgsqlDbType.Text));
@@ -221,7 +228,7 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
     }
 
     /// <summary>What is only carried along: origin, trace, tags, metadata.</summary>
-    private void AddCarried(NpgsqlCommand insert, IReadOnlyList<NewJob> jobs)
+    private static void AddCarried(NpgsqlCommand insert, IReadOnlyList<NewJob> jobs, Database database)
     {
         insert.Parameters.Add(Array(jobs, j => j.Origin ?? database.Origin, NpgsqlDbType.Text));
         insert.Parameters.Add(Array(jobs, j => j.Ties?.Trace, NpgsqlDbType.Text));

@@ -28,6 +28,21 @@ internal sealed class JobStore(Database database)
             return [];
         }
 
+        if (!again && jobs.All(j => j.IsOneStatement))
+        {
+            await using var command = database.Command("enqueue_tied");
+            GeneralEnqueue.FillTied(command, jobs, database);
+            CrashPoint.Hit("E1");
+            await command.ExecuteNonQueryAsync(ct);
+            CrashPoint.Hit("E2");
+            for (var i = 0; i < jobs.Count; i++)
+            {
+                fates[i] = new Enqueued(EnqueueFate.Queued, jobs[i].Id);
+            }
+
+            return [];
+        }
+
         await using var connection = await database.Source.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, ct);
         var enqueue = new GeneralEnqueue(database, connection, transaction, pending: false);

@@ -109,10 +109,11 @@ internal sealed class LedgerStore(Database database, JobStore jobs)
         var ids = new List<Guid>();
 
         // One by one where a key makes them compete with each other, or one waits for another of them; such schedules enqueue one at a time anyhow.
+        var trace = System.Diagnostics.Activity.Current is { Recorded: true } span ? span.Id : null;
         var alone = schedule.Ties is { UniqueKey: not null } or { HeldKey: not null } || schedule.Overlap == Overlap.Queue;
         foreach (var group in verdicts.Where(v => v.Job is not null).Chunk(alone ? 1 : AfterOutage.MaxAll))
         {
-            foreach (var (id, fate) in await jobs.EnqueueInAsync([.. group.Select(v => schedule.Job(v.Job!.Value, v.After))], transaction, again: false, ct, pending: false))
+            foreach (var (id, fate) in await jobs.EnqueueInAsync([.. group.Select(v => schedule.Job(v.Job!.Value, v.After, trace))], transaction, again: false, ct, pending: false))
             {
                 fates.Add(id, fate);
                 if (fate.Fate == EnqueueFate.Queued)

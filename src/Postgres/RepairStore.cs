@@ -9,11 +9,11 @@ internal sealed class RepairStore(Database database)
     public Task<List<Ticket>> PromoteIfDueAsync(int limit, CancellationToken ct) =>
         JobStore.ReadQueuedAsync(database.Command("promote_if_due", Param.Of(limit)), ct);
 
-    /// <summary>How long until the next job is due; null when none waits.</summary>
+    /// <summary>How long until the next job is due, less than nothing for how long it has been; null when none waits.</summary>
     public async Task<TimeSpan?> NextDueAsync(CancellationToken ct)
     {
         await using var command = database.Command("next_due");
-        return await command.ExecuteScalarAsync(ct) is double seconds ? TimeSpan.FromSeconds(Math.Clamp(seconds, 0, 86_400)) : null;
+        return await command.ExecuteScalarAsync(ct) is double seconds ? TimeSpan.FromSeconds(Math.Clamp(seconds, -1e9, 86_400)) : null;
     }
 
     /// <summary>Ends dead sessions. <paramref name="suspects"/>: those whose lock was gone in the sweep before.</summary>

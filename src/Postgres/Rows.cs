@@ -9,6 +9,9 @@ internal readonly record struct NewJob(JobId Id, string Type, string Queue, byte
     /// <summary>It needs the general statements.</summary>
     public bool IsGeneral => DelaySeconds is not null || RunAt is not null || Ties is not null;
 
+    /// <summary>As plain as that, and nothing has to be looked up before it is written: it needs no transaction.</summary>
+    public bool IsOneStatement => IsPlainButForColumns && (Ties is null or { HeldKey: null, Batch: null });
+
     /// <summary>Of the general kind only because of columns that change nothing else.</summary>
     public bool IsPlainButForColumns => DelaySeconds is null && RunAt is null && (Ties is null or { UniqueKey: null, After.Count: 0, Followed: false });
 }

@@ -55,7 +55,7 @@ internal sealed record ScheduleRow
     };
 
     /// <summary>The job of one occurrence.</summary>
-    public NewJob Job(JobId id, JobId? after = null)
+    public NewJob Job(JobId id, JobId? after = null, string? trace = null)
     {
         var ties = Ties?.Of();
         if (after is { } parent)
@@ -63,6 +63,7 @@ internal sealed record ScheduleRow
             ties = (ties ?? new Ties()) with { After = [new After(parent, Otherwise.Run)] };
         }
 
+        ties = trace is null ? ties : (ties ?? new Ties()) with { Trace = trace };
         return new NewJob(id, Type, Queue, Priority, Arguments, null, null, ties) { Origin = $"schedule {Name}" };
     }
 }

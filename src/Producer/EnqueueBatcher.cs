@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Jobs.Coordination;
 using Jobs.Postgres;
@@ -10,7 +11,8 @@ namespace Jobs.Producer;
 /// Writes rows and hands their tickets over. Single enqueues that are under way at the same time share a statement: whoever finds the writer busy is
 /// in the next one. Nothing waits for more to come, so a lone enqueue pays nothing.
 /// </summary>
-internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Followers followers, TimeProvider time, ILogger<EnqueueBatcher> log)
+internal sealed class EnqueueBatcher(
+    JobStore store, TicketPublisher tickets, Followers followers, ProducerTelemetry telemetry, CoordinationTelemetry counts, TimeProvider time, ILogger<EnqueueBatcher> log)
 {
     private const int MaxBatch = 500;
     private const int MaxBulk = 1000;
@@ -23,12 +25,12 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Fo
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(10_000) { SingleReader = false });
     private int _writing;
 
-    private sealed record Waiting(NewJob Row, bool Named, TaskCompletionSource<Enqueued> Done);
+    private sealed record Waiting(NewJob Row, bool Named, Activity? Span, TaskCompletionSource<Enqueued> Done);
 
     /// <returns>What became of it.</returns>
     public async Task<Enqueued> EnqueueAsync(NewJob row, bool named, CancellationToken ct)
     {
-        var waiting = new Waiting(row, named, new TaskCompletionSource<Enqueued>(TaskCreationOptions.RunContinuationsAsynchronously));
+        var waiting = new Waiting(row, named, Activity.Current, new TaskCompletionSource<Enqueued>(TaskCreationOptions.RunContinuationsAsynchronously));
         await _waiting.Writer.WriteAsync(waiting, ct);
         StartWriter();
         return await waiting.Done.Task.WaitAsync(ct);
@@ -95,7 +97,8 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Fo
     {
         if (Interlocked.CompareExchange(ref _writing, 1, 0) == 0)
         {
-            _ = WriteWaitingAsync(); // starts on the caller's thread: a lone enqueue does not wait for another
+            // Starts on the caller's thread: a lone enqueue does not wait for another. Without the caller's context: it goes on to write for others.
+            Detached.Call(static self => _ = ((EnqueueBatcher)self!).WriteWaitingAsync(), this);
         }
     }
 
@@ -133,6 +136,11 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Fo
     private async Task WriteTogetherAsync(List<Waiting> batch)
     {
         var rows = batch.ConvertAll(w => w.Row);
+        if (batch.Exists(w => w.Span is not null))
+        {
+            Activity.Current = batch.Count == 1 ? batch[0].Span : null; // what is written for several belongs to no one's span; only for the rest of this method
+        }
+
         try
         {
             var fates = await WriteAsync(rows, batch.Exists(w => w.Named), CancellationToken.None);
@@ -180,11 +188,14 @@ internal sealed class EnqueueBatcher(JobStore store, TicketPublisher tickets, Fo
                     throw new EnqueueUnknownException([.. rows.Select(r => r.Id)], e);
                 }
 
+                telemetry.Repeated();
                 log.EnqueueRepeated(rows.Count, n, e.Message);
                 await Task.Delay(Transient.Delay(n), time, CancellationToken.None);
             }
         }
 
+        telemetry.Written(time.GetElapsedTime(started));
+        counts.Enqueued(rows, fates, "client");
         var queued = new List<Ticket>(rows.Count);
         for (var i = 0; i < rows.Count; i++)
         {

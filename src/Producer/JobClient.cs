@@ -7,41 +7,36 @@ using Npgsql;
 namespace Jobs.Producer;
 
 /// <summary>The first station of a job's way: checks what the caller gave, writes the row, hands the ticket over.</summary>
-internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers, IJobSchedules schedules) : IJobClient
+internal sealed class JobClient(
+    EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers, IJobSchedules schedules,
+    CoordinationTelemetry telemetry) : IJobClient
 {
     public IJobSchedules Schedules => schedules;
 
-    public async Task<JobId> EnqueueAsync<TJob>(TJob job, EnqueueOptions? options = null, CancellationToken ct = default)
-    {
-        var row = rows.Of(job, options);
-        return Judge(row, await batcher.EnqueueAsync(row, options?.Id is not null, ct));
-    }
+    public async Task<JobId> EnqueueAsync<TJob>(TJob job, EnqueueOptions? options = null, CancellationToken ct = default) =>
+        await SendAsync(rows.Of(job, options), null, options, ct);
 
     public async Task<JobId> EnqueueAsync<TJob>(TJob job, NpgsqlTransaction transaction, EnqueueOptions? options = null, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
-        var row = rows.Of(job, options);
-        return Judge(row, (await store.EnqueueInAsync([row], transaction, again: options?.Id is not null, ct))[row.Id]);
+        return await SendAsync(rows.Of(job, options), transaction, options, ct);
     }
 
-    public async Task<JobId> EnqueueJsonAsync(string type, [StringSyntax(StringSyntaxAttribute.Json)] string arguments, EnqueueOptions? options = null, CancellationToken ct = default)
-    {
-        var row = rows.Of(type, arguments, options);
-        return Judge(row, await batcher.EnqueueAsync(row, options?.Id is not null, ct));
-    }
+    public async Task<JobId> EnqueueJsonAsync(string type, [StringSyntax(StringSyntaxAttribute.Json)] string arguments, EnqueueOptions? options = null, CancellationToken ct = default) =>
+        await SendAsync(rows.Of(type, arguments, options), null, options, ct);
 
     public Task<long> EnqueueManyAsync<TJob>(IEnumerable<TJob> jobs, Func<TJob, EnqueueOptions?>? each = null, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(jobs);
         var maker = rows.For(each);
-        return batcher.EnqueueManyAsync(jobs.Select(maker.Make).ToAsyncEnumerable(), maker.Named, ct);
+        return SendManyAsync(jobs.Select(maker.Make).ToAsyncEnumerable(), maker.Named, ct);
     }
 
     public Task<long> EnqueueManyAsync<TJob>(IAsyncEnumerable<TJob> jobs, Func<TJob, EnqueueOptions?>? each = null, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(jobs);
         var maker = rows.For(each);
-        return batcher.EnqueueManyAsync(jobs.Select(maker.Make), maker.Named, ct);
+        return SendManyAsync(jobs.Select(maker.Make), maker.Named, ct);
     }
 
     public async Task<int> DispatchAsync(IEnumerable<JobId> ids, CancellationToken ct = default)
@@ -51,12 +46,12 @@ internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore stor
         return dispatched.Count;
     }
 
-    public async Task EnqueueGraphAsync(JobGraph graph, CancellationToken ct = default) => await batcher.EnqueueTogetherAsync(GraphRows(graph), ct);
+    public async Task EnqueueGraphAsync(JobGraph graph, CancellationToken ct = default) => await SendGraphAsync(GraphRows(graph), null, ct);
 
     public async Task EnqueueGraphAsync(JobGraph graph, NpgsqlTransaction transaction, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
-        await store.EnqueueInAsync(GraphRows(graph), transaction, again: false, ct);
+        await SendGraphAsync(GraphRows(graph), transaction, ct);
     }
 
     public async Task<TResult?> GetResultAsync<TResult>(JobId id, CancellationToken ct = default) =>
@@ -82,6 +77,58 @@ internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore stor
     public Task<BatchInfo?> GetBatchAsync(JobId batch, CancellationToken ct = default) => ties.GetBatchAsync(batch.Value, ct);
 
     public Task<JobInfo?> GetAsync(JobId id, CancellationToken ct = default) => query.GetAsync(id, ct);
+
+    private async Task<JobId> SendAsync(NewJob row, NpgsqlTransaction? transaction, EnqueueOptions? options, CancellationToken ct)
+    {
+        using var sending = Sending.Start();
+        row = sending?.CarryOne(row) ?? row;
+        try
+        {
+            return Judge(row, transaction is null
+                ? await batcher.EnqueueAsync(row, options?.Id is not null, ct)
+                : (await WriteInAsync([row], transaction, again: options?.Id is not null, ct))[0]);
+        }
+        catch (Exception e) when (Sending.Note(sending, e))
+        {
+            throw;
+        }
+    }
+
+    private async Task<long> SendManyAsync(IAsyncEnumerable<NewJob> made, Func<bool> named, CancellationToken ct)
+    {
+        using var sending = Sending.Start();
+        try
+        {
+            return await batcher.EnqueueManyAsync(sending is null ? made : made.Select(sending.Carry), named, ct);
+        }
+        catch (Exception e) when (Sending.Note(sending, e))
+        {
+            throw;
+        }
+    }
+
+    private async Task SendGraphAsync(List<NewJob> made, NpgsqlTransaction? transaction, CancellationToken ct)
+    {
+        using var sending = Sending.Start();
+        made = sending is null ? made : made.ConvertAll(sending.Carry);
+        try
+        {
+            await (transaction is null ? batcher.EnqueueTogetherAsync(made, ct) : WriteInAsync(made, transaction, again: false, ct));
+        }
+        catch (Exception e) when (Sending.Note(sending, e))
+        {
+            throw;
+        }
+    }
+
+    /// <summary>In the caller's transaction. Counted now, although the caller may still roll back: nobody tells us.</summary>
+    private async Task<Enqueued[]> WriteInAsync(IReadOnlyList<NewJob> made, NpgsqlTransaction transaction, bool again, CancellationToken ct)
+    {
+        var found = await store.EnqueueInAsync(made, transaction, again, ct);
+        var fates = made.Select(r => found[r.Id]).ToArray();
+        telemetry.Enqueued(made, fates, "transaction");
+        return fates;
+    }
 
     private List<NewJob> GraphRows(JobGraph graph)
     {

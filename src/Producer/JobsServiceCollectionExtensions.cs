@@ -16,6 +16,7 @@ public static class JobsServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         var builder = Platform.Add(services, configure);
+        services.TryAddSingleton<ProducerTelemetry>();
         services.TryAddSingleton<EnqueueBatcher>();
         services.TryAddSingleton<IJobClient, JobClient>();
         services.TryAddSingleton<Control>();

@@ -8,14 +8,28 @@ namespace Jobs.RabbitMq;
 /// One AMQP connection, opened when first needed and again when it broke. The client's own recovery is off: what a broken channel had in flight is unknown,
 /// and only its user knows what to do about that.
 /// </summary>
-internal sealed class BrokerConnection(JobsOptions options, string purpose, ILogger log) : IAsyncDisposable, IDisposable
+internal sealed class BrokerConnection : IAsyncDisposable, IDisposable
 {
     /// <summary>The first version with 32 strict priorities on quorum queues.</summary>
     private static readonly Version Oldest = new(4, 3);
 
+    private readonly JobsOptions _options;
+    private readonly string _purpose;
+    private readonly ILogger _log;
+    private readonly BrokerTelemetry? _telemetry;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private IConnection? _connection;
     private bool _disposed;
+
+    public BrokerConnection(JobsOptions options, string purpose, ILogger log, BrokerTelemetry? telemetry = null)
+    {
+        (_options, _purpose, _log, _telemetry) = (options, purpose, log, telemetry);
+        telemetry?.Add(this, purpose);
+    }
+
+    public BrokerTelemetry? Telemetry => _telemetry;
+
+    public bool IsOpen => _connection is { IsOpen: true };
 
     /// <summary>The open connection. Throws when the broker cannot be reached; callers repeat with a delay.</summary>
     /// <exception cref="JobsException">The broker is too old.</exception>
@@ -43,13 +57,13 @@ internal sealed class BrokerConnection(JobsOptions options, string purpose, ILog
 
             var factory = new ConnectionFactory
             {
-                Uri = new Uri(options.RabbitMq),
+                Uri = new Uri(_options.RabbitMq),
                 AutomaticRecoveryEnabled = false,
                 TopologyRecoveryEnabled = false,
                 RequestedHeartbeat = TimeSpan.FromSeconds(10),
                 RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
                 ContinuationTimeout = TimeSpan.FromSeconds(10),
-                ClientProvidedName = $"{options.AppName} {purpose} ({Environment.MachineName}:{Environment.ProcessId})",
+                ClientProvidedName = $"{_options.AppName} {_purpose} ({Environment.MachineName}:{Environment.ProcessId})",
             };
             var connection = await factory.CreateConnectionAsync(ct);
             var version = connection.ServerProperties is { } p && p.TryGetValue("version", out var v) && v is byte[] bytes ? Encoding.UTF8.GetString(bytes) : "unknown";
@@ -60,7 +74,7 @@ internal sealed class BrokerConnection(JobsOptions options, string purpose, ILog
                     + "because older ones do not order quorum queues by priority. Upgrade the broker.");
             }
 
-            log.Connected(version, factory.HostName, factory.Port, purpose);
+            _log.Connected(version, factory.HostName, factory.Port, _purpose);
             return _connection = connection;
         }
         finally
@@ -73,6 +87,7 @@ internal sealed class BrokerConnection(JobsOptions options, string purpose, ILog
 
     public async ValueTask DisposeAsync()
     {
+        _telemetry?.Remove(this);
         await _gate.WaitAsync();
         try
         {
@@ -84,7 +99,7 @@ internal sealed class BrokerConnection(JobsOptions options, string purpose, ILog
         }
         catch (Exception e)
         {
-            log.Ignored("Closing a connection to RabbitMQ", e.Message);
+            _log.Ignored("Closing a connection to RabbitMQ", e.Message);
         }
         finally
         {

@@ -43,12 +43,15 @@ internal sealed class ConfirmWindow<T>(int size)
     }
 
     /// <summary>Takes out what a confirm, positive or negative, speaks of.</summary>
-    public void Settle(ulong tag, bool multiple, long now, Action<T>? each = null)
+    /// <returns>How many that were.</returns>
+    public int Settle(ulong tag, bool multiple, long now, Action<T>? each = null)
     {
         TaskCompletionSource? room = null;
+        int settled;
         lock (_gate)
         {
             ProgressAt = now;
+            settled = _open;
             for (var n = multiple ? _lowest : tag; n <= tag && n < _next; n++)
             {
                 ref var slot = ref _slots[n % (ulong)_slots.Length];
@@ -60,6 +63,7 @@ internal sealed class ConfirmWindow<T>(int size)
                 }
             }
 
+            settled -= _open;
             while (_lowest < _next && !_slots[_lowest % (ulong)_slots.Length].Open)
             {
                 _lowest++;
@@ -72,6 +76,7 @@ internal sealed class ConfirmWindow<T>(int size)
         }
 
         room?.SetResult();
+        return settled;
     }
 
     /// <summary>All that is unconfirmed, in order; whoever waits for room is let go.</summary>

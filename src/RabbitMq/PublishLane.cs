@@ -14,6 +14,7 @@ internal sealed class PublishLane
     private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(10);
 
     private readonly TicketPublisher _publisher;
+    private readonly BrokerTelemetry _telemetry;
     private readonly ChannelReader<IReadOnlyList<Ticket>> _incoming;
     private readonly BrokerConnection _connection;
     private readonly Topology _topology;
@@ -31,15 +32,18 @@ internal sealed class PublishLane
     private volatile bool _healthy;
 
     public PublishLane(
-        TicketPublisher publisher, BrokerConnection connection, bool healthy, ChannelReader<IReadOnlyList<Ticket>> incoming, Topology topology, TimeProvider time, ILogger log,
-        CancellationToken stop)
+        TicketPublisher publisher, BrokerConnection connection, bool healthy, ChannelReader<IReadOnlyList<Ticket>> incoming, Topology topology, BrokerTelemetry telemetry,
+        TimeProvider time, ILogger log, CancellationToken stop)
     {
-        (_publisher, _connection, _healthy, _incoming, _topology, _time, _log, _stop) = (publisher, connection, healthy, incoming, topology, time, log, stop);
-        _loop = Task.Run(LoopAsync, CancellationToken.None);
+        (_publisher, _connection, _healthy, _incoming, _topology, _telemetry, _time, _log, _stop) = (publisher, connection, healthy, incoming, topology, telemetry, time, log, stop);
+        _loop = Detached.Run(LoopAsync);
     }
 
     /// <summary>Whether there is a connection; at first what was assumed, true of the first lane.</summary>
     public bool Healthy => _healthy;
+
+    /// <summary>Tickets sent and not confirmed.</summary>
+    public int Unconfirmed => _link?.Window.Open ?? 0;
 
     /// <summary>Waits for the loop, which ends when all that came in is published and confirmed, or at the stop.</summary>
     public async Task EndAsync() => await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -88,7 +92,7 @@ internal sealed class PublishLane
         var link = new PublishLink(connection, channel, new ConfirmWindow<Ticket>(Window), _time.GetTimestamp());
         channel.BasicAcksAsync += (_, e) =>
         {
-            link.Window.Settle(e.DeliveryTag, e.Multiple, _time.GetTimestamp());
+            _telemetry.Confirmed.Add(link.Window.Settle(e.DeliveryTag, e.Multiple, _time.GetTimestamp()));
             return Task.CompletedTask;
         };
         channel.BasicNacksAsync += (_, e) =>
@@ -153,6 +157,10 @@ internal sealed class PublishLane
 
             throw;
         }
+        finally
+        {
+            _telemetry.Published.Add(i);
+        }
     }
 
     private async Task PublishAsync(PublishLink link, Ticket ticket, CancellationToken ct)
@@ -212,6 +220,7 @@ internal sealed class PublishLane
                 _again.Clear();
             }
 
+            _telemetry.Repeated.Add(again.Count);
             await PublishAllAsync(link, again, ct);
         }
     }
@@ -243,6 +252,7 @@ internal sealed class PublishLane
             return;
         }
 
+        _telemetry.Returned.Add(1);
         var queue = e.RoutingKey[(_topology.NameOf("").Length)..];
         lock (_gate)
         {

@@ -39,6 +39,12 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
     /// <summary>Deliveries in the buffer, stale ones included.</summary>
     public int Buffered => _buffer.Reader.Count;
 
+    /// <summary>How many messages the broker may push ahead.</summary>
+    public int Window => Volatile.Read(ref _prefetch);
+
+    /// <summary>Whether the broker delivers to it.</summary>
+    public bool IsConsuming => _link is { Channel.IsOpen: true };
+
     /// <summary>Consumes until <paramref name="ct"/> says to stop, opening a new channel whenever one breaks.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
@@ -187,6 +193,7 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
         }
 
         await Task.WhenAll(confirms);
+        connection.Telemetry?.Malformed.Add(garbage.Count);
         log.Malformed(garbage.Count, topology.NameOf(queue), topology.Malformed, garbage[0].Reason);
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -69,6 +70,10 @@ internal readonly record struct Submission(ulong Tag, int Channel, string Exchan
             Metadata = Metadata(),
         };
     }
+
+    /// <summary>W3C traceparent of the span that published it, which clients that trace send along; null: none, or one that nobody records.</summary>
+    public string? Trace => Text(Value("traceparent")) is { Length: < 100 } text && ActivityContext.TryParse(text, null, out var context)
+        && context.TraceFlags.HasFlag(ActivityTraceFlags.Recorded) ? text : null;
 
     /// <summary>As it goes to the queue of malformed messages.</summary>
     public Garbage Refused(string reason)

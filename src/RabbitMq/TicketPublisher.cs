@@ -9,7 +9,7 @@ namespace Jobs.RabbitMq;
 /// Tickets are hints, so nothing is promised: while the broker is away a bounded number is kept and the rest dropped; the reconciler sends those again.
 /// </summary>
 internal sealed class TicketPublisher(
-    BrokerConnection connection, IOptions<JobsOptions> options, Topology topology, TimeProvider time, ILogger<TicketPublisher> log) : IAsyncDisposable, IDisposable
+    BrokerConnection connection, IOptions<JobsOptions> options, Topology topology, BrokerTelemetry telemetry, TimeProvider time, ILogger<TicketPublisher> log) : IAsyncDisposable, IDisposable
 {
     /// <summary>
     /// The broker reads a connection in one process of its own, which bounds what one connection can publish: two carry 1.6 times as much as one, four hardly
@@ -26,6 +26,15 @@ internal sealed class TicketPublisher(
     private readonly List<BrokerConnection> _more = [];
     private volatile PublishLane[] _lanes = [];
     private long _dropped;
+
+    /// <summary>Lists that wait to be sent.</summary>
+    public int Backlog => _incoming.Reader.Count;
+
+    /// <summary>Tickets sent and not confirmed.</summary>
+    public int Unconfirmed => _lanes.Sum(l => l.Unconfirmed);
+
+    /// <summary>Lanes with a connection, and all lanes.</summary>
+    public (int Open, int All) Lanes => (_lanes.Count(l => l.Healthy), _lanes.Length);
 
     private bool Healthy => Array.Exists(_lanes, l => l.Healthy);
 
@@ -79,6 +88,7 @@ internal sealed class TicketPublisher(
     /// <summary>Counts tickets that nobody will publish; said once for each outage, with the sum at its end.</summary>
     internal void Drop(int count)
     {
+        telemetry.Dropped.Add(count);
         if (Interlocked.Add(ref _dropped, count) == count)
         {
             log.TicketsDropped(count);
@@ -111,10 +121,11 @@ internal sealed class TicketPublisher(
             {
                 if (open > 0)
                 {
-                    _more.Add(new BrokerConnection(options.Value, $"publish {open + 1}", log));
+                    _more.Add(new BrokerConnection(options.Value, $"publish {open + 1}", log, telemetry));
                 }
 
-                _lanes = [.. _lanes, new PublishLane(this, open == 0 ? connection : _more[^1], healthy: open == 0, _incoming.Reader, topology, time, log, _stop.Token)];
+                _lanes = [.. _lanes, new PublishLane(this, open == 0 ? connection : _more[^1], healthy: open == 0, _incoming.Reader, topology, telemetry, time, log, _stop.Token)];
+                telemetry.Publisher = this;
             }
         }
     }

@@ -4,7 +4,7 @@ using Jobs.RabbitMq;
 namespace Jobs.Scheduler;
 
 /// <summary>Queues what is due: delayed jobs, retries, snoozes, and jobs whose app committed its transaction and then died before it dispatched them.</summary>
-internal sealed class DueJobs(RepairStore store, TicketPublisher tickets)
+internal sealed class DueJobs(RepairStore store, TicketPublisher tickets, SchedulerTelemetry telemetry)
 {
     private const int Batch = 1000;
 
@@ -28,6 +28,7 @@ internal sealed class DueJobs(RepairStore store, TicketPublisher tickets)
         }
 
         var due = await store.PromoteIfDueAsync(Batch, ct);
+        telemetry.Due(due.Count, -next);
         await tickets.SendAsync(due, ct);
         return TimeSpan.Zero;
     }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Scheduler;
 
 /// <summary>Ends waiting jobs that are no longer worth starting. A claim refuses them anyway; this is what makes their end known while they wait.</summary>
-internal sealed class Expirer(RepairStore store, Followers followers, ILogger<Expirer> log)
+internal sealed class Expirer(RepairStore store, Followers followers, CoordinationTelemetry telemetry, ILogger<Expirer> log)
 {
     /// <summary>The promise is five seconds.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
@@ -20,6 +20,7 @@ internal sealed class Expirer(RepairStore store, Followers followers, ILogger<Ex
         {
             expired = await store.ExpireIfWaitingAsync(Batch, ct);
             sum += expired.Written;
+            telemetry.Ended(JobState.Expired, expired.Written);
             await followers.TellNowAsync(expired.Followed, ct);
         }
         while (expired.Written == Batch);

@@ -12,7 +12,8 @@ namespace Jobs.Scheduler;
 /// after its commit, so a crash in between only has it delivered again, and the message id, held in the same transaction, makes that the same job.
 /// </summary>
 internal sealed class Ingester(
-    JobStore store, Rows rows, TicketPublisher tickets, Topology topology, IOptions<JobsOptions> options, TimeProvider time, ILogger<Ingester> log) : BackgroundService
+    JobStore store, Rows rows, TicketPublisher tickets, Topology topology, IOptions<JobsOptions> options, CoordinationTelemetry telemetry, BrokerTelemetry broker, Pulses pulses,
+    TimeProvider time, ILogger<Ingester> log) : BackgroundService
 {
     private const int MaxBatch = 1000;
 
@@ -25,11 +26,12 @@ internal sealed class Ingester(
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LastWord = TimeSpan.FromSeconds(3);
 
-    private readonly BrokerConnection _connection = new(options.Value, "submit", log);
+    private readonly BrokerConnection _connection = new(options.Value, "submit", log, broker);
     private readonly List<Submission> _batch = [];
     private readonly List<(NewJob Row, Submission From)> _jobs = [];
     private readonly List<Garbage> _garbage = [];
     private readonly List<Ticket> _queued = [];
+    private readonly Pulse _pulse = pulses.Add("ingester");
     private int _prefetch = SubmitPrefetch.Least;
 
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -38,7 +40,9 @@ internal sealed class Ingester(
         await _connection.DisposeAsync();
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Detached.Run(() => IngestAsync(stoppingToken));
+
+    private async Task IngestAsync(CancellationToken stoppingToken)
     {
         var consumer = new SubmitConsumer(_connection, topology, _prefetch, time, log);
         var consuming = consumer.RunAsync(stoppingToken);
@@ -47,7 +51,9 @@ internal sealed class Ingester(
         {
             try
             {
+                _pulse.Rest();
                 await consumer.WaitAsync(stoppingToken);
+                _pulse.Begin();
                 await TakeAsync(consumer, stoppingToken);
                 failures = 0;
             }
@@ -63,6 +69,7 @@ internal sealed class Ingester(
             }
         }
 
+        _pulse.Rest();
         await consumer.CloseAsync();
         await Task.WhenAll(consuming, declaring).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -131,6 +138,7 @@ internal sealed class Ingester(
         try
         {
             var row = rows.Of(submission.JobType, submission.Body, submission.Options()) with { Origin = "amqp" };
+            row = submission.Trace is { } trace ? row with { Ties = (row.Ties ?? new Ties()) with { Trace = trace } } : row;
             _jobs.Add((submission.MessageId is { } id ? row with { Ties = Named(row.Ties, id) } : row, submission));
         }
         catch (Exception e) when (e is ArgumentException or FormatException or JobTooLargeException)
@@ -154,6 +162,7 @@ internal sealed class Ingester(
         var fates = new Enqueued[jobs.Count];
         for (var n = 1; ; n++)
         {
+            _pulse.Begin();
             try
             {
                 await store.EnqueueAsync([.. jobs.Select(j => j.Row)], fates, again || n > 1, CancellationToken.None);
@@ -188,6 +197,7 @@ internal sealed class Ingester(
             }
         }
 
+        telemetry.Enqueued([.. jobs.Select(j => j.Row)], fates, "amqp");
         for (var i = 0; i < jobs.Count; i++)
         {
             if (fates[i].Fate == EnqueueFate.Queued)

@@ -10,7 +10,7 @@ namespace Jobs.Scheduler;
 /// published before it: what is still queued then, under an older ticket, has probably lost it. Tickets that a busy worker holds in its buffer look the same, and sending
 /// those again lets an idle worker have them.
 /// </summary>
-internal sealed class Reconciler(RepairStore store, TicketPublisher tickets, Markers markers, ILogger<Reconciler> log)
+internal sealed class Reconciler(RepairStore store, TicketPublisher tickets, Markers markers, SchedulerTelemetry telemetry, ILogger<Reconciler> log)
 {
     private const int Batch = 1000;
 
@@ -81,6 +81,7 @@ internal sealed class Reconciler(RepairStore store, TicketPublisher tickets, Mar
         {
             lost = await store.ResendIfLostAsync(queue, Batch, Slack, lead.Epoch, lead.Session, ct);
             await tickets.SendAsync(lost, ct);
+            telemetry.Resent(queue, lost.Count);
             sum += lost.Count;
         }
         while (lost.Count == Batch);

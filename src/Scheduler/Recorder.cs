@@ -11,7 +11,7 @@ namespace Jobs.Scheduler;
 /// Brings the ledger of one schedule up to now: every occurrence since its watermark is enqueued or recorded as skipped. Any number of schedulers may do this at once,
 /// for whatever reason they think it is time: the row lock and the watermark make it happen once.
 /// </summary>
-internal sealed class Recorder(LedgerStore store, TicketPublisher tickets, Followers followers, ILogger<Recorder> log)
+internal sealed class Recorder(LedgerStore store, TicketPublisher tickets, Followers followers, SchedulerTelemetry telemetry, CoordinationTelemetry counts, ILogger<Recorder> log)
 {
     private readonly ConcurrentDictionary<string, (DateTimeOffset ChangedAt, Occurrences Occurrences)> _known = new();
 
@@ -19,16 +19,24 @@ internal sealed class Recorder(LedgerStore store, TicketPublisher tickets, Follo
     /// <returns>What the last pass found; null: there is no such schedule.</returns>
     public async Task<Recorded?> RecordAsync(string name, CancellationToken ct)
     {
+        using var span = SchedulerTelemetry.StartRecording(name);
+        var (queue, type) = ("", "");
         Recorded? recorded;
         do
         {
-            recorded = await store.RecordAsync(name, (schedule, previous) => Judgement.Of(schedule, OccurrencesOf(schedule), previous), ct);
+            recorded = await store.RecordAsync(name, (schedule, previous) =>
+            {
+                (queue, type) = (schedule.Queue, schedule.Type);
+                return Judgement.Of(schedule, OccurrencesOf(schedule), previous);
+            }, ct);
             if (recorded is null)
             {
                 _known.TryRemove(name, out _);
                 return null;
             }
 
+            telemetry.Recorded(recorded);
+            counts.Enqueued(queue, type, "schedule", recorded.Enqueued);
             followers.Tell(recorded.Followed);
             await tickets.SendAsync(recorded.Tickets, ct);
             if (recorded.Skipped > 0)

@@ -1,3 +1,4 @@
+using Jobs.Coordination;
 using Jobs.Postgres;
 using Jobs.RabbitMq;
 using Microsoft.Extensions.Logging;
@@ -6,7 +7,8 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Scheduler;
 
 /// <summary>Notices dead processes and has their jobs run again. Every statement is guarded, so any number of schedulers may do this at once.</summary>
-internal sealed class Rescuer(RepairStore store, TicketPublisher tickets, IOptions<JobsOptions> options, TimeProvider time, ILogger<Rescuer> log)
+internal sealed class Rescuer(
+    RepairStore store, TicketPublisher tickets, IOptions<JobsOptions> options, SchedulerTelemetry telemetry, CoordinationTelemetry counts, TimeProvider time, ILogger<Rescuer> log)
 {
     /// <summary>A job that has killed its worker this often is not tried again.</summary>
     public const int PoisonAfter = 3;
@@ -44,6 +46,7 @@ internal sealed class Rescuer(RepairStore store, TicketPublisher tickets, IOptio
             log.SessionDead(session.Id, session.Host, session.ProcessId, session.Silent ? "no heartbeat" : "its lock is gone", session.HeartbeatAge);
         }
 
+        telemetry.Dead(found.Count(s => s.Ended));
         _suspects = [.. found.Where(s => !s.Ended).Select(s => s.Id)];
         _owed |= found.Exists(s => s.Ended);
         var since = time.GetElapsedTime(_rescuedAt);
@@ -62,6 +65,8 @@ internal sealed class Rescuer(RepairStore store, TicketPublisher tickets, IOptio
             var orphans = await store.RescueIfOrphanedAsync(Batch, PoisonAfter, ct);
             foreach (var poison in orphans.Where(o => o.Dispatch < 0))
             {
+                telemetry.Poisoned(poison.Queue);
+                counts.Ended(poison.Queue, poison.Type, JobState.Failed, 1);
                 log.Poison(poison.Id, poison.Type, PoisonAfter);
             }
 
@@ -72,6 +77,7 @@ internal sealed class Rescuer(RepairStore store, TicketPublisher tickets, IOptio
                 await tickets.SendAsync(back, ct);
             }
 
+            telemetry.Rescued(orphans.Where(o => o.Dispatch >= 0));
             if (orphans.Count < Batch)
             {
                 return;

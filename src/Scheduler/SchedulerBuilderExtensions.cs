@@ -27,7 +27,11 @@ public static class SchedulerBuilderExtensions
             return options;
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<JobsOptions>, Validation>());
+        services.TryAddSingleton<SchedulerTelemetry>();
+        services.TryAddSingleton<DepthStore>();
+        services.TryAddSingleton<Depths>();
         services.TryAddSingleton<Leadership>();
+        services.AddSingleton(p => new Probe("scheduler", _ => ValueTask.FromResult(p.GetRequiredService<Leadership>().Fault)));
         services.TryAddSingleton<Rescuer>();
         services.TryAddSingleton<DueJobs>();
         services.TryAddSingleton<Reconciler>();

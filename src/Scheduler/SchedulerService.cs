@@ -10,7 +10,7 @@ namespace Jobs.Scheduler;
 /// </summary>
 internal sealed class SchedulerService(
     Leadership leadership, Rescuer rescuer, DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Canceller canceller, Ageing ageing,
-    Retention retention, Throughput throughput, Audit audit, TimeProvider time, ILogger<SchedulerService> log)
+    Retention retention, Throughput throughput, Audit audit, Depths depths, SchedulerTelemetry telemetry, Pulses pulses, TimeProvider time, ILogger<SchedulerService> log)
     : BackgroundService
 {
 
@@ -30,10 +30,10 @@ internal sealed class SchedulerService(
         }
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Detached.Run(() => Task.WhenAll(
         RepeatAsync("Rescuer", async ct => { await rescuer.RunOnceAsync(ct); return Interval; }, stoppingToken),
         RepeatAsync("Recurring jobs", recurring.RunOnceAsync, stoppingToken),
-        LeadAsync(stoppingToken));
+        LeadAsync(stoppingToken)));
 
     private async Task LeadAsync(CancellationToken stop)
     {
@@ -47,14 +47,17 @@ internal sealed class SchedulerService(
             {
                 if (lead is not null)
                 {
+                    telemetry.Leads = false;
                     log.NotLeading(lead.Epoch);
                     await term!.CancelAsync();
                     await services;
+                    depths.Forget();
                     term.Dispose();
                 }
 
                 if ((lead = now) is not null)
                 {
+                    telemetry.Leads = true;
                     log.Leading(lead.Epoch);
                     term = CancellationTokenSource.CreateLinkedTokenSource(stop);
                     services = ServeAsync(lead, term.Token);
@@ -63,6 +66,7 @@ internal sealed class SchedulerService(
 
             return Interval;
         }, stop);
+        telemetry.Leads = false;
         await services;
         term?.Dispose();
     }
@@ -77,14 +81,17 @@ internal sealed class SchedulerService(
         RepeatAsync("Ageing", async c => { await ageing.RunOnceAsync(c); return Interval; }, ct),
         RepeatAsync("Throughput", throughput.RunOnceAsync, ct),
         RepeatAsync("Retention", async c => { await retention.RunOnceAsync(c); return Retention.Interval; }, ct),
-        RepeatAsync("Audit", c => audit.RunOnceAsync(lead, c), ct));
+        RepeatAsync("Audit", c => audit.RunOnceAsync(lead, c), ct),
+        RepeatAsync("Depths", depths.RunOnceAsync, ct));
 
     /// <summary>Runs a service again and again, each time after the delay it asks for; errors are logged, and what passes is tried again soon.</summary>
     private async Task RepeatAsync(string name, Func<CancellationToken, Task<TimeSpan>> once, CancellationToken ct)
     {
+        var pulse = pulses.Add(name);
         for (var failures = 0; !ct.IsCancellationRequested;)
         {
             TimeSpan delay;
+            pulse.Begin();
             try
             {
                 delay = await once(ct);
@@ -92,10 +99,12 @@ internal sealed class SchedulerService(
             }
             catch (OperationCanceledException) when (ct.IsCancellationRequested)
             {
+                pulse.Rest();
                 return;
             }
             catch (Exception e)
             {
+                telemetry.Failed(name);
                 failures++;
                 delay = Transient.Delay(failures);
                 if (Transient.Is(e))
@@ -108,6 +117,7 @@ internal sealed class SchedulerService(
                 }
             }
 
+            pulse.Rest();
             await Task.Delay(delay, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -44,6 +44,12 @@ internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, Handler
     /// <summary>Where its slot goes back to; null until it is started.</summary>
     public SemaphoreSlim? Slots { get; set; }
 
+    /// <summary>When its handler was started, if that is measured; else 0.</summary>
+    public long BeganAt { get; set; }
+
+    /// <summary>What it failed of, once it has.</summary>
+    public string? ErrorType { get; set; }
+
     /// <summary>How long it may take; null: for ever.</summary>
     public TimeSpan? Timeout => Job.TimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : handler.Timeout;
 

@@ -11,7 +11,7 @@ namespace Jobs.Worker;
 /// </summary>
 internal sealed class Claimer(
     string queue, int concurrency, TicketConsumer consumer, JobStore store, QueueStore queues, Executor executor, Running running, Session session,
-    IReadOnlyDictionary<string, HandlerEntry> handlers, Action onPaused, TimeProvider time, ILogger log) : IDisposable
+    IReadOnlyDictionary<string, HandlerEntry> handlers, Action onPaused, WorkerTelemetry telemetry, Pulse pulse, TimeProvider time, ILogger log) : IDisposable
 {
     private const int MaxBatch = 500;
 
@@ -24,6 +24,11 @@ internal sealed class Claimer(
     private readonly List<Attempt> _attempts = []; // of what is in _claimed
     private readonly HashSet<string> _warned = [];
     private int _idle;     // slots taken back while stopping
+    private int _ahead;    // slots taken for tickets whose handlers are not started yet
+
+    /// <summary>The queue as it is now.</summary>
+    public LineState State => new(queue, concurrency, Math.Max(0, concurrency - _slots.CurrentCount - Volatile.Read(ref _ahead) - Volatile.Read(ref _idle)), consumer.Buffered, consumer.Window,
+        consumer.IsConsuming);
 
     /// <summary>Ends when nothing runs any more (true) or at <paramref name="giveUp"/> (false). Only after <see cref="RunAsync"/> has ended.</summary>
     public async Task<bool> WaitIdleAsync(CancellationToken giveUp)
@@ -57,6 +62,7 @@ internal sealed class Claimer(
             {
                 await _slots.WaitAsync(leave);
                 var slots = 1;
+                Volatile.Write(ref _ahead, 1);
                 try
                 {
                     if (!await consumer.WaitAsync(leave))
@@ -69,8 +75,12 @@ internal sealed class Claimer(
                         slots++;
                     }
 
+                    Volatile.Write(ref _ahead, slots);
+                    pulse.Begin();
                     await TakeAsync(slots, stop);
                     slots -= Start(stop);
+                    Volatile.Write(ref _ahead, slots);
+                    pulse.Rest();
                     if (_prefetch.Adjust(_claimed.Count))
                     {
                         await consumer.ResizeAsync(_prefetch.Current, stop);
@@ -85,14 +95,18 @@ internal sealed class Claimer(
                     {
                         _slots.Release(slots);
                     }
+
+                    Volatile.Write(ref _ahead, 0);
                 }
             }
             catch (OperationCanceledException) when (leave.IsCancellationRequested)
             {
+                pulse.Rest();
                 return;
             }
             catch (Exception e)
             {
+                pulse.Rest();
                 log.ClaimerFailed(queue, e);
                 consumer.Break("its tickets were not claimed"); // the broker delivers them again
                 await Task.Delay(TimeSpan.FromSeconds(1), time, leave).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -147,9 +161,11 @@ internal sealed class Claimer(
         _tickets.Sort(static (a, b) => a.Id.Value.CompareTo(b.Id.Value)); // the same order for everyone: no deadlocks
         var ids = _tickets.ConvertAll(t => t.Id.Value).ToArray();
         var dispatches = _tickets.ConvertAll(t => t.Dispatch).ToArray();
+        var started = time.GetTimestamp();
         Lease? doubtful = null;
         for (var n = 1; ; n++)
         {
+            pulse.Begin();
             var lease = session.Current;
             try
             {
@@ -174,6 +190,7 @@ internal sealed class Claimer(
             }
         }
 
+        telemetry.Claimed(queue, ids.Length, _claimed.Count, time.GetElapsedTime(started));
         if (_claimed.Count == 0 && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
         {
             return false;

@@ -10,7 +10,9 @@ namespace Jobs.Worker;
 /// X6, X7: writes how attempts ended, all that are waiting in one statement a kind. What the database cannot take now is kept and written when it can; rows that
 /// are no longer this session's are counted and left alone.
 /// </summary>
-internal sealed class Completer(JobStore store, RepairStore repair, Followers followers, Running running, TimeProvider time, ILogger<Completer> log)
+internal sealed class Completer(
+    JobStore store, RepairStore repair, Followers followers, Running running, WorkerTelemetry telemetry, CoordinationTelemetry counts, Pulses pulses, TimeProvider time,
+    ILogger<Completer> log)
 {
     private const int MaxBatch = 500;
     private const int DaysAhead = 14;
@@ -18,6 +20,7 @@ internal sealed class Completer(JobStore store, RepairStore repair, Followers fo
     private readonly Channel<Completion> _waiting = Channel.CreateBounded<Completion>(new BoundedChannelOptions(4 * MaxBatch) { SingleReader = true });
     private readonly CancellationTokenSource _giveUp = new();
     private readonly List<Completion> _batch = new(MaxBatch);
+    private readonly Pulse _pulse = pulses.Add("completer");
     private long _refused;
 
     /// <summary>Outcomes that came too late: their attempt had been taken away.</summary>
@@ -29,6 +32,7 @@ internal sealed class Completer(JobStore store, RepairStore repair, Followers fo
     /// <summary>Writes until <see cref="FinishAsync"/>.</summary>
     public async Task RunAsync()
     {
+        telemetry.Buffered = () => _waiting.Reader.Count;
         while (await _waiting.Reader.WaitToReadAsync())
         {
             await Task.Yield(); // behind handlers that are about to return: their outcomes come along
@@ -49,6 +53,8 @@ internal sealed class Completer(JobStore store, RepairStore repair, Followers fo
                     await WriteAsync([.. group]);
                 }
             }
+
+            _pulse.Rest();
         }
     }
 
@@ -63,16 +69,20 @@ internal sealed class Completer(JobStore store, RepairStore repair, Followers fo
     /// <summary>One statement for outcomes of one session and one kind.</summary>
     private async Task WriteAsync(List<Completion> batch)
     {
+        var started = time.GetTimestamp();
         try
         {
             for (var n = 1; ; n++)
             {
+                _pulse.Begin();
                 try
                 {
                     CrashPoint.Hit("X6");
                     var (written, followed) = await WriteOnceAsync(batch);
                     CrashPoint.Hit("X7");
                     followers.Tell(followed);
+                    telemetry.Written(batch.Count, written, time.GetElapsedTime(started));
+                    Count(batch, written);
                     if (written < batch.Count)
                     {
                         // After a repetition the first try may have been the one that counted; the rows cannot tell, and nothing is lost either way.
@@ -116,6 +126,25 @@ internal sealed class Completer(JobStore store, RepairStore repair, Followers fo
             foreach (var (attempt, _, _, _, _) in batch)
             {
                 running.Remove(attempt);
+            }
+        }
+    }
+
+    /// <summary>Runs of the same kind at once. Where some were refused the statement does not say which; the first ones stand for those that were not.</summary>
+    private void Count(List<Completion> batch, int written)
+    {
+        if (batch[0].End is null || !counts.CountsEnds)
+        {
+            return; // goes on
+        }
+
+        for (int from = 0, to = 1; from < written; to++)
+        {
+            var (first, next) = (batch[from], to < written ? batch[to] : default);
+            if (to == written || next.End != first.End || next.Attempt.Job.Type != first.Attempt.Job.Type || next.Attempt.Queue != first.Attempt.Queue)
+            {
+                counts.Ended(first.Attempt.Queue, first.Attempt.Job.Type, first.End!.Value, to - from);
+                from = to;
             }
         }
     }

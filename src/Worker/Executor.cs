@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Threading.Channels;
 using Jobs.Coordination;
@@ -13,7 +14,8 @@ namespace Jobs.Worker;
 /// that for the grace period, the attempt is abandoned: it ends without its handler, and frees its slot.
 /// </summary>
 internal sealed class Executor(
-    Completer completer, Running running, IServiceScopeFactory scopes, WorkerOptions worker, IOptions<JobsOptions> options, TimeProvider time, ILogger<Executor> log)
+    Completer completer, Running running, IServiceScopeFactory scopes, WorkerOptions worker, IOptions<JobsOptions> options, WorkerTelemetry telemetry, TimeProvider time,
+    ILogger<Executor> log)
 {
     private readonly JobsOptions _options = options.Value;
     private readonly TimeSpan _grace = worker.TimeoutGrace;
@@ -65,14 +67,18 @@ internal sealed class Executor(
         try
         {
             CrashPoint.Hit("X5");
+            using var span = AttemptSpan.Start(attempt);
+            telemetry.Started(attempt);
             var (outcome, error) = await HandleAsync(attempt);
             ours = attempt.TrySettle();
+            Completion? end = ours ? Judge(attempt, outcome, error) : null;
+            Measure(attempt, end, ours, span, error);
             if (!ours)
             {
                 running.Returned(attempt);
                 log.AbandonedReturned(attempt.Job.Id, attempt.Job.Type, attempt.Job.Attempt, error is null ? "returned" : $"threw {error.GetType().Name}: {error.Message}");
             }
-            else if (Judge(attempt, outcome, error) is { } completion)
+            else if (end is { } completion)
             {
                 await completer.AddAsync(completion);
             }
@@ -96,6 +102,16 @@ internal sealed class Executor(
             {
                 slots.Release();
             }
+        }
+    }
+
+    private void Measure(Attempt attempt, Completion? end, bool ours, Activity? span, Exception? error)
+    {
+        var outcome = ours ? Outcomes.Of(attempt, end) : Outcomes.Abandoned;
+        AttemptSpan.End(span, attempt, outcome, error);
+        if (ours)
+        {
+            telemetry.Ended(attempt, outcome); // of an abandoned one that was done when it was
         }
     }
 
@@ -187,6 +203,7 @@ internal sealed class Executor(
             case JobOutcome.Snooze snooze:
                 return Completion.Deferred(attempt, snooze.Delay, error: null);
             case JobOutcome.Fail fail:
+                attempt.ErrorType = "Jobs.FailNow";
                 log.JobFailed(attempt.Job.Id, attempt.Job.Type, attempt.Job.Failures + 1, fail.Reason);
                 return Completion.Ended(attempt, JobState.Failed, error: ErrorText.Json("Jobs.FailNow", fail.Reason, null));
             default:
@@ -207,6 +224,7 @@ internal sealed class Executor(
 
     private Completion Failed(Attempt attempt, string type, string message, string? stack, TimeSpan? delay)
     {
+        attempt.ErrorType = type;
         var failures = attempt.Job.Failures + 1;
         var retry = attempt.Handler.Retry;
         var error = ErrorText.Json(type, message, stack);
@@ -289,6 +307,8 @@ internal sealed class Executor(
                 Stop.Cancel => Completion.Ended(attempt, JobState.Cancelled, error: ErrorText.Json("Jobs.Cancelled", $"It was cancelled {Who(attempt)} while it ran.{Why(attempt)} It {still}", null)),
                 _ => null,
             };
+            telemetry.Abandoned(attempt);
+            telemetry.Ended(attempt, Outcomes.Of(attempt, completion));
             log.AttemptAbandoned(job.Id, job.Type, job.Attempt, attempt.Why, _grace.TotalSeconds, completion switch
             {
                 { End: null } deferred => $"attempt {job.Attempt + 1} may start in {Text(deferred.Delay)}, beside it",

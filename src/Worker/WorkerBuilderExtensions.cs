@@ -28,6 +28,8 @@ public static class WorkerBuilderExtensions
         services.AddSingleton(provider => coded.Complete(new Settings(provider.GetService<IConfiguration>()?.GetSection("Jobs:Worker"))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<JobsOptions>, Validation>());
         services.AddSingleton<Running>();
+        services.AddSingleton<WorkerTelemetry>();
+        services.AddSingleton(p => new Probe("worker", _ => ValueTask.FromResult(Fault(p))));
         services.AddSingleton<Completer>();
         services.AddSingleton<Executor>();
         services.AddSingleton<OrderWatch>();
@@ -48,6 +50,19 @@ public static class WorkerBuilderExtensions
             host.ShutdownTimeout = host.ShutdownTimeout > needed ? host.ShutdownTimeout : needed;
         });
         return builder;
+    }
+
+    private static string? Fault(IServiceProvider services)
+    {
+        if (services.GetService<IHostApplicationLifetime>()?.ApplicationStopping.IsCancellationRequested == true)
+        {
+            return "The worker stops: it takes no more jobs.";
+        }
+
+        var lines = services.GetRequiredService<WorkerTelemetry>().Lines().ToList();
+        var silent = lines.Where(l => !l.Consuming).Select(l => l.Queue).ToList();
+        return lines.Count == 0 ? "The worker has not started."
+            : silent.Count > 0 ? $"The broker does not deliver from {string.Join(", ", silent)}." : null;
     }
 
     /// <summary>Listed with the faults of the shared options, so that a start shows all there are.</summary>

@@ -41,19 +41,21 @@ internal sealed class WorkerService : IHostedService, IDisposable
 
     public WorkerService(
         WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
-        Executor executor, Completer completer, Followers followers, Running running, QueueStore queues, OrderWatch watch, IHostApplicationLifetime host, TimeProvider time,
+        Executor executor, Completer completer, Followers followers, Running running, QueueStore queues, OrderWatch watch, IHostApplicationLifetime host,
+        WorkerTelemetry telemetry, BrokerTelemetry broker, Pulses pulses, TimeProvider time,
         ILogger<WorkerService> log)
     {
         (_watch, _host) = (watch, host);
         _leave = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         (_options, _store, _tickets, _session, _executor, _completer, _followers, _running, _time, _log) =
             (options, store, tickets, session, executor, completer, followers, running, time, log);
-        _connection = new BrokerConnection(jobs.Value, "consume", log);
+        _connection = new BrokerConnection(jobs.Value, "consume", log, broker);
         foreach (var (queue, concurrency) in options.Queues)
         {
             var consumer = new TicketConsumer(_connection, topology, queue, Prefetch.Least(concurrency), (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
             consumer.Pause(); // until the first look at what operators say
-            _lines.Add(new Line(queue, consumer, new Claimer(queue, concurrency, consumer, store, queues, executor, running, session, options.Handlers, OnPaused, time, log)));
+            _lines.Add(new Line(queue, consumer, new Claimer(
+                queue, concurrency, consumer, store, queues, executor, running, session, options.Handlers, OnPaused, telemetry, pulses.Add($"claimer of {queue}"), time, log)));
 
             void OnPaused()
             {
@@ -61,18 +63,20 @@ internal sealed class WorkerService : IHostedService, IDisposable
                 watch.Hurry();
             }
         }
+
+        telemetry.Lines = () => _lines.Select(l => l.Claimer.State);
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _completing = Task.Run(_completer.RunAsync, CancellationToken.None);
+        _completing = Detached.Run(_completer.RunAsync);
         foreach (var line in _lines)
         {
-            _consuming.Add(Task.Run(() => line.Consumer.RunAsync(_stop.Token), CancellationToken.None));
-            _claiming.Add(Task.Run(() => line.Claimer.RunAsync(_leave.Token, _stop.Token), CancellationToken.None));
+            _consuming.Add(Detached.Run(() => line.Consumer.RunAsync(_stop.Token)));
+            _claiming.Add(Detached.Run(() => line.Claimer.RunAsync(_leave.Token, _stop.Token)));
         }
 
-        _watching = Task.Run(() => _watch.RunAsync(_lines.ToDictionary(l => l.Queue, l => l.Consumer), d => _draining = DrainAsync(d), _stop.Token), CancellationToken.None);
+        _watching = Detached.Run(() => _watch.RunAsync(_lines.ToDictionary(l => l.Queue, l => l.Consumer), d => _draining = DrainAsync(d), _stop.Token));
 
         // The host stops at the first signal; at the second one, the grace period ends.
         foreach (var signal in new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT })

@@ -18,11 +18,12 @@ internal static partial class Arrows
         ["EntityFrameworkCore"] = [.. Servers, "Producer"],
         ["Worker"] = Servers,
         ["Scheduler"] = Servers,
-        ["Cli"] = [.. Servers, "Producer", "Worker", "Scheduler"],
+        ["Hosting"] = ["Contracts", "Coordination"],
+        ["Cli"] = [.. Servers, "Producer", "Worker", "Scheduler", "Hosting"],
     };
 
     /// <summary>The only room that may name the types of a package.</summary>
-    private static readonly Dictionary<string, string> Owner = new() { ["Npgsql"] = "Postgres", ["NpgsqlTypes"] = "Postgres", ["RabbitMQ"] = "RabbitMq" };
+    private static readonly Dictionary<string, string> Owner = new() { ["Npgsql"] = "Postgres", ["NpgsqlTypes"] = "Postgres", ["RabbitMQ"] = "RabbitMq", ["OpenTelemetry"] = "Hosting" };
 
     /// <summary>What others name all the same, each with its reason.</summary>
     private static readonly Dictionary<(string Room, string Type), string> Exceptions = new()

@@ -42,6 +42,7 @@ internal sealed class OursSubject(string schema) : ISubject
             jobs.AddScheduler();
         }
 
+        Telemetered.Add(jobs);
         var host = builder.Build();
         await host.StartAsync();
         return await Run.OpenAsync(host, schema);

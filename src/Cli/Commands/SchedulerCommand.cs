@@ -13,11 +13,16 @@ internal static class SchedulerCommand
     public static Command Create(Target target)
     {
         var command = new Command("scheduler", "Run a scheduler until SIGTERM or Ctrl-C: due jobs, rescue, lost tickets, retention");
-        command.SetAction((parsed, ct) => RunAsync(target, parsed, ct));
+        var endpoint = new Option<int?>("--endpoint")
+        {
+            HelpName = "PORT", Description = "Also listen on this port: /metrics for Prometheus, /health/live, /health/ready (9464 is usual; 0 takes a free one)",
+        };
+        command.Options.Add(endpoint);
+        command.SetAction((parsed, ct) => RunAsync(target, parsed, parsed.GetValue(endpoint), ct));
         return command;
     }
 
-    private static async Task<int> RunAsync(Target target, ParseResult parsed, CancellationToken ct)
+    private static async Task<int> RunAsync(Target target, ParseResult parsed, int? port, CancellationToken ct)
     {
         // Not the current directory: a scheduler must not read the settings file of whatever it is started beside.
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
@@ -28,7 +33,11 @@ internal static class SchedulerCommand
             .AddFilter("Microsoft.Extensions.Hosting", verbose ? LogLevel.Debug : LogLevel.Critical) // a failed start is said in one line, by this command
             .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss.fff'Z' ", true));
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.Services.AddJobs(options => target.Configure(parsed, options, broker: true)).AddScheduler();
+        var jobs = builder.Services.AddJobs(options => target.Configure(parsed, options, broker: true)).AddScheduler();
+        if (port is { } listen)
+        {
+            jobs.AddEndpoint(listen);
+        }
 
         using var host = builder.Build();
         try

@@ -1,0 +1,24 @@
+namespace Jobs.Postgres;
+
+/// <summary>How many live jobs there are, for those who measure.</summary>
+internal sealed class DepthStore(Database database)
+{
+    public async Task<List<QueueDepth>> DepthsAsync(CancellationToken ct)
+    {
+        await using var command = database.Command("measure_live");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var depths = new Dictionary<string, (Dictionary<JobState, long> Live, TimeSpan? Oldest)>(StringComparer.Ordinal);
+        while (await reader.ReadAsync(ct))
+        {
+            var queue = reader.GetString(0);
+            var (live, oldest) = depths.GetValueOrDefault(queue, ([], null));
+            live[Words.State(reader.GetString(1))] = reader.GetInt64(2);
+            depths[queue] = (live, reader.IsDBNull(3) ? oldest : TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(3))));
+        }
+
+        return [.. depths.Select(d => new QueueDepth(d.Key, d.Value.Live, d.Value.Oldest))];
+    }
+}
+
+/// <summary>One queue's live jobs by state, and how long the longest waiting of them has been queued.</summary>
+internal sealed record QueueDepth(string Queue, IReadOnlyDictionary<JobState, long> Live, TimeSpan? Oldest);
