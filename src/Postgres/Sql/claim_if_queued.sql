@@ -3,7 +3,6 @@
 -- No indexed column changes (ticket_at stays; the key of a job that is unique until it is started does), so no index is touched.
 -- What has expired is left to the scheduler. A paused queue gives nothing: it is looked up once a statement, and not a row, which is why it stands where the
 -- ids come from. So a claim whose snapshot is younger than the pause takes none.
--- ids come from. So a claim whose snapshot is younger than the pause takes none.
 update jobs.job j set
   state = 'running', attempt = j.attempt + 1, session = $1, started_at = now(),
   unique_key = case when j.unique_waiting then null else j.unique_key end
