@@ -16,6 +16,7 @@ internal sealed record BenchOptions
           --peers               the table of other systems, measured earlier
           --features            instead: what unique keys, batches and deadlines cost when they are used
           --ingest              instead: how fast jobs come in by the SQL function and over AMQP
+          --control             instead: what a command on 100,000 waiting jobs takes, and takes from the work that runs
           --growth              instead: does the drain rate hold with a long queue and a long history?
           --growth-waiting N    jobs that wait behind those that are drained (default 1000000)
           --growth-history N    rows of history (default 10000000)
@@ -27,6 +28,7 @@ internal sealed record BenchOptions
     public bool Growth { get; private init; }
     public bool Features { get; private init; }
     public bool Ingest { get; private init; }
+    public bool Control { get; private init; }
     public bool FloorOnly { get; private init; }
     public bool OursOnly { get; private init; }
     public int Rounds { get; private init; } = 3;
@@ -60,6 +62,7 @@ internal sealed record BenchOptions
                 "--growth" => options with { Growth = true },
                 "--features" => options with { Features = true },
                 "--ingest" => options with { Ingest = true },
+                "--control" => options with { Control = true },
                 "--floor" => options with { FloorOnly = true },
                 "--ours" => options with { OursOnly = true },
                 "--rounds" => options with { Rounds = Number(arg, left, 1, 100) },

@@ -14,12 +14,22 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     ExplainCommand.Create(target),
     ListCommand.Create(target),
     BatchCommand.Create(target),
+    RedriveCommand.Create(target),
+    RedriveCommand.CreateUndo(target),
     QueuesCommand.Create(target),
+    PauseCommand.CreatePause(target),
+    PauseCommand.CreateResume(target),
+    PauseCommand.CreateAgeing(target),
     SchedulesCommand.Create(target),
     WorkersCommand.Create(target),
     DoctorCommand.Create(target),
 };
 target.AddTo(root);
+foreach (var command in ControlCommands.Create(target))
+{
+    root.Subcommands.Add(command);
+}
+
 if (args.Length == 0)
 {
     args = ["--help"];

@@ -39,7 +39,7 @@ public sealed record JobInfo
     public IReadOnlyList<JobId> After { get; init; } = [];
     /// <summary>How many of them have not ended.</summary>
     public int Waits { get; init; }
-    /// <summary>Who enqueued it and how: "app NAME", "schedule NAME", "batch ID", "amqp", "sql APPLICATION". Null for jobs of an older version.</summary>
+    /// <summary>Who enqueued it and how: "app NAME", "schedule NAME", "batch ID", "amqp", "sql APPLICATION", "retry WHO", "redrive ID". Null for jobs of an older version.</summary>
     public string? Origin { get; init; }
     /// <summary>Words to find it by.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
@@ -51,6 +51,11 @@ public sealed record JobInfo
     public JobId? RetriedAs { get; init; }
     /// <summary>W3C traceparent of the span that enqueued it.</summary>
     public string? Trace { get; init; }
+    /// <summary>
+    /// While it is live: its end was asked for. It is "cancelling": its token has been cancelled or is about to be, and no other attempt of it is started. It stays so until its
+    /// handler returns, or is abandoned after <c>WorkerOptions.TimeoutGrace</c>.
+    /// </summary>
+    public Requested? CancelRequested { get; init; }
     /// <summary>What happened to it beside its plain way, oldest first: retries, rescues, and what operators did.</summary>
     public IReadOnlyList<JobEvent> Events { get; init; } = [];
     /// <summary>Its arguments, JSON.</summary>

@@ -30,6 +30,10 @@ internal static class Platform
         services.TryAddSingleton<RepairStore>();
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
+        services.TryAddSingleton<QueueStore>();
+        services.TryAddSingleton<JobSearch>();
+        services.TryAddSingleton<ThroughputStore>();
+        services.TryAddSingleton<ControlStore>();
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();
@@ -42,6 +46,7 @@ internal static class Platform
         services.TryAddSingleton<StoryStore>();
         services.TryAddSingleton<AuditStore>();
         services.TryAddSingleton<BrokerProbe>();
+        services.TryAddSingleton<Signals>();
         services.TryAddSingleton<Session>();
         services.AddHostedService(p => p.GetRequiredService<Session>());
         services.AddHostedService<BrokerCheck>();

@@ -5,7 +5,7 @@ using Npgsql;
 namespace Jobs.Postgres;
 
 /// <summary>The statements that only look.</summary>
-internal sealed class QueryStore(Database database)
+internal sealed class QueryStore(Database database, ThroughputStore throughput)
 {
     private static readonly JsonSerializerOptions ErrorJson = new(JsonSerializerDefaults.Web);
 
@@ -21,48 +21,31 @@ internal sealed class QueryStore(Database database)
         return await reader.ReadAsync(ct) ? Read(reader) : null;
     }
 
-    public async Task<IReadOnlyList<JobInfo>> ListAsync(JobFilter filter, JobPage page, CancellationToken ct)
-    {
-        await database.ReadyAsync(ct);
-        var live = new FilterSql(filter, database.Schema, 3, ended: false);
-        var ended = new FilterSql(filter, database.Schema, 3 + live.Parameters.Count, ended: true);
-        var sql = database.Sql["list_jobs"].Replace("{live}", live.Text, StringComparison.Ordinal).Replace("{ended}", ended.Text, StringComparison.Ordinal);
-        await using var command = database.Source.CreateCommand(sql);
-        command.Parameters.Add(Param.Uuid(page.Below?.Value));
-        command.Parameters.Add(Param.Of(page.Limit));
-        foreach (var parameter in live.Parameters.Concat(ended.Parameters))
-        {
-            command.Parameters.Add(parameter);
-        }
-
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        var jobs = new List<JobInfo>();
-        while (await reader.ReadAsync(ct))
-        {
-            jobs.Add(Read(reader));
-        }
-
-        return jobs;
-    }
-
     public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct)
     {
         await database.ReadyAsync(ct);
-        await using var command = database.Command("count_queues");
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        var queues = new SortedDictionary<string, QueueInfo>(StringComparer.Ordinal);
-        while (await reader.ReadAsync(ct))
+        var live = new SortedDictionary<string, Dictionary<JobState, long>>(StringComparer.Ordinal);
+        await using (var command = database.Command("count_queues"))
         {
-            var name = reader.GetString(0);
-            queues.TryAdd(name, new QueueInfo(name, new Dictionary<JobState, long>(), new Dictionary<JobState, long>()));
-            if (!reader.IsDBNull(1))
+            await using var reader = await command.ExecuteReaderAsync(ct);
+            while (await reader.ReadAsync(ct))
             {
-                var counts = reader.GetBoolean(3) ? queues[name].EndedLastMinute : queues[name].Live;
-                ((Dictionary<JobState, long>)counts)[Words.State(reader.GetString(1))] = reader.GetInt64(2);
+                var name = reader.GetString(0);
+                live.TryAdd(name, []);
+                if (!reader.IsDBNull(1))
+                {
+                    live[name][Words.State(reader.GetString(1))] = reader.GetInt64(2);
+                }
             }
         }
 
-        return [.. queues.Values];
+        var rates = await throughput.RatesAsync(ct);
+        foreach (var name in rates.Keys)
+        {
+            live.TryAdd(name, []);
+        }
+
+        return [.. live.Select(q => new QueueInfo(q.Key, q.Value, rates.GetValueOrDefault(q.Key) ?? QueueRates.None))];
     }
 
     public async Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct)
@@ -75,13 +58,16 @@ internal sealed class QueryStore(Database database)
         {
             sessions.Add(new SessionInfo(reader.GetGuid(0), reader.GetString(1), reader.GetInt32(2), reader.GetFieldValue<string[]>(3),
                 JsonSerializer.Deserialize<Dictionary<string, int>>(reader.GetString(4))!, reader.GetInt32(5), reader.GetInt32(6), reader.GetFieldValue<DateTimeOffset>(7),
-                TimeSpan.FromSeconds(reader.GetDouble(8)), reader.GetBoolean(9)));
+                TimeSpan.FromSeconds(reader.GetDouble(8)), reader.GetBoolean(9))
+            {
+                Draining = reader.IsDBNull(10) ? null : JsonSerializer.Deserialize<Requested>(reader.GetString(10), ErrorJson),
+            });
         }
 
         return sessions;
     }
 
-    private static JobInfo Read(NpgsqlDataReader r) => new()
+    public static JobInfo Read(NpgsqlDataReader r) => new()
     {
         Id = new JobId(r.GetGuid(0)),
         Type = r.GetString(1),
@@ -111,6 +97,7 @@ internal sealed class QueryStore(Database database)
         RetriedAs = r.IsDBNull(25) ? null : new JobId(r.GetGuid(25)),
         Events = r.IsDBNull(26) ? [] : JsonSerializer.Deserialize<List<JobEvent>>(r.GetString(26), ErrorJson)!,
         Trace = r.IsDBNull(27) ? null : r.GetString(27),
+        CancelRequested = r.IsDBNull(28) ? null : JsonSerializer.Deserialize<Requested>(r.GetString(28), ErrorJson),
     };
 
     private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);

@@ -35,6 +35,14 @@ internal sealed class SessionStore(Database database)
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 
+    /// <summary>From now on <paramref name="heard"/> is called with each signal, while the connection waits or answers.</summary>
+    public async Task ListenAsync(NpgsqlConnection connection, Action<string> heard, CancellationToken ct)
+    {
+        connection.Notification += (_, e) => heard(e.Payload);
+        await using var command = new NpgsqlCommand(database.Sql["listen"].Replace("{schema}", database.Schema, StringComparison.Ordinal), connection);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     /// <param name="connection">The session's own.</param>
     /// <param name="id">The session.</param>
     /// <param name="running">Attempts that it runs.</param>
@@ -45,16 +53,16 @@ internal sealed class SessionStore(Database database)
     public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, int abandoned, long refused, CancellationToken ct) =>
         await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running), Param.Of(abandoned), Param.Of(refused)) == 1;
 
-    /// <summary>The attempts of this session that somebody wants stopped. Each request is told once.</summary>
-    public async Task<List<(JobId Id, int Attempt)>> TakeCancelRequestsAsync(NpgsqlConnection connection, Guid id, CancellationToken ct)
+    /// <summary>The attempts of this session that somebody wants stopped. Told until they have ended.</summary>
+    public async Task<List<CancelOrder>> CancelRequestsAsync(NpgsqlConnection connection, Guid id, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(database.Sql["take_cancel_requests"], connection);
+        await using var command = new NpgsqlCommand(database.Sql["cancel_requests"], connection);
         command.Parameters.Add(Param.Of(id));
         await using var reader = await command.ExecuteReaderAsync(ct);
-        var requests = new List<(JobId, int)>();
+        var requests = new List<CancelOrder>();
         while (await reader.ReadAsync(ct))
         {
-            requests.Add((new JobId(reader.GetGuid(0)), reader.GetInt32(1)));
+            requests.Add(new CancelOrder(new JobId(reader.GetGuid(0)), reader.GetInt32(1), reader.IsDBNull(2) ? null : reader.GetString(2), reader.IsDBNull(3) ? null : reader.GetString(3)));
         }
 
         return requests;

@@ -1,14 +1,15 @@
 using Jobs.Postgres;
+using Microsoft.Extensions.Options;
 
 namespace Jobs.Producer;
 
 /// <summary>What an operator looks at and does. Every action is a guarded statement: it never acts on what was seen before.</summary>
-internal sealed class JobOperator(QueryStore query, Storyteller storyteller, Explainer explainer, Doctor doctor) : IJobOperator
+internal sealed partial class JobOperator(
+    QueryStore query, JobSearch search, QueueStore queueStore, Control control, Storyteller storyteller, Explainer explainer, Doctor doctor, IOptions<JobsOptions> options, TimeProvider time) : IJobOperator
 {
     private const int MaxPage = 1000;
-    private const int MaxIds = 1000;
 
-    public Task<IReadOnlyList<JobInfo>> ListAsync(JobFilter filter, JobPage? page = null, CancellationToken ct = default)
+    public Task<JobList> ListAsync(JobFilter filter, JobPage? page = null, CancellationToken ct = default)
     {
         Check(filter);
         page ??= new JobPage();
@@ -17,10 +18,10 @@ internal sealed class JobOperator(QueryStore query, Storyteller storyteller, Exp
             throw new ArgumentOutOfRangeException(nameof(page), page.Limit, $"The limit {page.Limit} is not allowed; use 1 to {MaxPage} and page with Below.");
         }
 
-        return query.ListAsync(filter, page, ct);
+        return search.ListAsync(filter, page, ct);
     }
 
-    public Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => query.QueuesAsync(ct);
+    public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => await queueStore.WithSettingsAsync(await query.QueuesAsync(ct), ct);
 
     public Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default) => query.SessionsAsync(ct);
 
@@ -33,9 +34,9 @@ internal sealed class JobOperator(QueryStore query, Storyteller storyteller, Exp
     private static void Check(JobFilter filter)
     {
         ArgumentNullException.ThrowIfNull(filter);
-        if (filter.Ids.Count > MaxIds)
+        if (FilterRule.Fault(filter) is { } fault)
         {
-            throw new ArgumentException($"The filter names {filter.Ids.Count} jobs; at most {MaxIds} are allowed in one call.", nameof(filter));
+            throw new ArgumentException(fault, nameof(filter));
         }
     }
 }

@@ -18,6 +18,7 @@ public static class JobsServiceCollectionExtensions
         var builder = Platform.Add(services, configure);
         services.TryAddSingleton<EnqueueBatcher>();
         services.TryAddSingleton<IJobClient, JobClient>();
+        services.TryAddSingleton<Control>();
         services.TryAddSingleton<IJobOperator, JobOperator>();
         services.TryAddSingleton<Storyteller>();
         services.TryAddSingleton<Reasons>();

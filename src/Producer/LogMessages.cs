@@ -10,4 +10,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(1301, LogLevel.Warning, "A statement that enqueued {Count} jobs together was refused, enqueueing each alone: {Error}")]
     public static partial void BatchSplit(this ILogger log, int count, string error);
+
+    [LoggerMessage(1330, LogLevel.Information, "Jobs were {What}: {Done}; left as they were: {Left}. By {By}: {Reason}")]
+    public static partial void Acted(this ILogger log, string what, long done, long left, string by, string reason);
 }

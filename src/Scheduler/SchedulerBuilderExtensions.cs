@@ -33,8 +33,11 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Reconciler>();
         services.TryAddSingleton<Expirer>();
         services.TryAddSingleton<TieSweep>();
+        services.TryAddSingleton<Canceller>();
+        services.TryAddSingleton<Ageing>();
         services.TryAddSingleton<Retention>();
         services.TryAddSingleton<Audit>();
+        services.TryAddSingleton<Throughput>();
         services.TryAddSingleton<QuartzDatabase>();
         services.TryAddSingleton<Recorder>();
         services.TryAddSingleton<Firing>();

@@ -30,6 +30,7 @@ public static class WorkerBuilderExtensions
         services.AddSingleton<Running>();
         services.AddSingleton<Completer>();
         services.AddSingleton<Executor>();
+        services.AddSingleton<OrderWatch>();
         services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor, Completer>((profile, worker, running, executor, completer) =>
         {
             profile.Roles.Add("worker");

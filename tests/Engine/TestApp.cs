@@ -55,6 +55,10 @@ internal sealed class TestApp : IAsyncDisposable
 
     public AuditStore Audit => _client.Services.GetRequiredService<AuditStore>();
 
+    public QueueStore Queues => _client.Services.GetRequiredService<QueueStore>();
+
+    public ControlStore Control => _client.Services.GetRequiredService<ControlStore>();
+
     public SessionStore Sessions => _client.Services.GetRequiredService<SessionStore>();
 
     public Markers Markers => _client.Services.GetRequiredService<Markers>();

@@ -13,6 +13,7 @@ internal static class JobView
         queue = job.Queue,
         priority = job.Priority,
         state = Words.Of(job.State),
+        cancelRequested = job.CancelRequested,
         attempt = job.Attempt,
         failures = job.Failures,
         crashes = job.Crashes,
@@ -38,6 +39,9 @@ internal static class JobView
         errors = job.Errors,
         events = job.Events,
     };
+
+    /// <summary>The state, and for people a word more where the state alone says too little.</summary>
+    public static string State(JobInfo job) => job is { State: JobState.Running, CancelRequested: not null } ? "cancelling" : Words.Of(job.State);
 
     public static JsonElement Embedded(string json)
     {
