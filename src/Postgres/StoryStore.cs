@@ -86,10 +86,10 @@ internal sealed class StoryStore(Database database)
                 reader.IsDBNull(5) ? null : new JobId(reader.GetGuid(5)), Time(reader, 6)) : null;
     }
 
-    /// <summary>How many jobs of a queue ended in that time, counted to <paramref name="limit"/>.</summary>
-    public async Task<long> EndedLatelyAsync(string queue, TimeSpan time, int limit, CancellationToken ct)
+    /// <summary>How many jobs of a queue ended in the last stretch of that length that has been summed.</summary>
+    public async Task<long> EndedLatelyAsync(string queue, TimeSpan time, CancellationToken ct)
     {
-        await using var command = database.Command("explain_pace", Param.Of(queue), Param.Of(time.TotalSeconds), Param.Of(limit));
+        await using var command = database.Command("explain_pace", Param.Of(queue), Param.Of(time.TotalSeconds));
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
@@ -106,14 +106,6 @@ internal sealed class StoryStore(Database database)
         }
 
         return awaited;
-    }
-
-    /// <summary>Since when, by whom and why this running job is to stop; null: nobody has asked for that.</summary>
-    public async Task<(DateTimeOffset At, string? By, string? Reason)?> CancelRequestedAsync(JobId id, CancellationToken ct)
-    {
-        await using var command = database.Command("explain_cancel", Param.Of(id.Value));
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? (reader.GetFieldValue<DateTimeOffset>(0), Text(reader, 1), Text(reader, 2)) : null;
     }
 
     private static string Process(string host, int process) => $"{host}, process {process}";

@@ -22,7 +22,7 @@ internal sealed class Explainer(QueryStore query, StoryStore store, Reasons reas
             Of(Reasons.Paused), reasons.NoWorkerAsync, reasons.NoHandlerAsync, reasons.AheadAsync, Of(Reasons.Busy), Of(Reasons.Ticket),
             Of(Reasons.NoScheduler), Of(Reasons.NoLeader), Of(Reasons.Expires),
         ],
-        JobState.Running => [reasons.CancellingAsync, Of(Reasons.WorkerGone), Of(Reasons.Running)],
+        JobState.Running => [Of(Reasons.Cancelling), Of(Reasons.WorkerGone), Of(Reasons.Running)],
         _ => [Of(Reasons.Ended), reasons.RetriedAsAsync],
     };
 

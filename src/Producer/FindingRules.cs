@@ -30,7 +30,7 @@ internal static class FindingRules
         new("outcomes-refused", 0, Health.Warn, "No outcome came too late.", "outcomes came too late, in processes that had such within a day",
             "These workers were taken for dead while they lived (log event 1431): paused, starved or cut off. Their jobs ran twice. Raise SessionTtl if such pauses are normal."),
         new("poison", 0, Health.Warn, "No job killed its workers in the last day.", "jobs failed as poison in the last day",
-            "They killed their worker three times (jobs list --state failed, error Jobs.Poison): memory, or native code. Run one alone with the log open."),
+            "They killed their worker three times (jobs list --state failed --error Jobs.Poison): memory, or native code. Run one alone with the log open."),
         new("occurrences-doubled", 0, Health.Bad, "No occurrence is in the ledger twice.", "occurrences are in the ledger twice",
             "jobs schedules history NAME shows them. It is a fault of the platform: report it."),
         new("partitions-missing", 0, Health.Warn, "History has its partitions for the next week.", "partitions of history are missing for the next week",

@@ -8,7 +8,6 @@ internal sealed class Reasons(StoryStore store)
     /// <summary>The pace of a queue is taken from the last minute, or from the last ten if none of its jobs ended in that.</summary>
     private static readonly TimeSpan Lately = TimeSpan.FromMinutes(1);
     private const int Longer = 10;
-    private const int MostEnded = 200_000;
 
     /// <summary>So many of the jobs it waits for are named.</summary>
     private const int MostNamed = 5;
@@ -121,10 +120,10 @@ internal sealed class Reasons(StoryStore store)
             return null;
         }
 
-        var (minutes, ended) = (1, await store.EndedLatelyAsync(c.Job.Queue, Lately, MostEnded, ct));
+        var (minutes, ended) = (1, await store.EndedLatelyAsync(c.Job.Queue, Lately, ct));
         if (ended == 0)
         {
-            (minutes, ended) = (Longer, await store.EndedLatelyAsync(c.Job.Queue, Longer * Lately, MostEnded, ct));
+            (minutes, ended) = (Longer, await store.EndedLatelyAsync(c.Job.Queue, Longer * Lately, ct));
         }
 
         var ahead = $"{(line.Cut ? "At least " : "")}{Phrase.Count(line.Ahead, "job")} {(line.Ahead == 1 ? "is" : "are")} ahead of it"
@@ -135,7 +134,7 @@ internal sealed class Reasons(StoryStore store)
         }
 
         var left = TimeSpan.FromMinutes((double)line.Ahead * minutes / ended);
-        var pace = minutes == 1 ? $"{(ended == MostEnded ? "over " : "")}{ended:N0} a minute" : $"{ended:N0} in {minutes} minutes";
+        var pace = minutes == 1 ? $"{ended:N0} a minute" : $"{ended:N0} in {minutes} minutes";
         return new("jobs-ahead", $"{ahead}, and queue \"{c.Job.Queue}\" ends {pace}: about {Phrase.Duration(left)} at that pace.") { Since = line.TicketAt, Until = c.Now + left };
     }
 
@@ -196,14 +195,11 @@ internal sealed class Reasons(StoryStore store)
         return new("running", $"It runs on {on}, attempt {c.Job.Attempt}{(c.Job.StartedAt is { } start ? $", for {c.Ago(start)}" : "")}.") { Since = c.Job.StartedAt };
     }
 
-    public async Task<Explanation?> CancellingAsync(Case c, CancellationToken ct)
-    {
-        return await store.CancelRequestedAsync(c.Job.Id, ct) is not var (since, by, reason) ? null
-            : new("cancelling", $"Its end was asked for {c.Ago(since)} ago{Phrase.By(by, reason)}. Its token is cancelled; its handler has not returned yet, and is abandoned when it ignores that.")
-            {
-                Since = since,
-            };
-    }
+    public static Explanation? Cancelling(Case c) => c.Job.CancelRequested is not var (since, by, reason) ? null
+        : new("cancelling", $"Its end was asked for {c.Ago(since)} ago{Phrase.By(by, reason)}. Its token is cancelled; its handler has not returned yet, and is abandoned when it ignores that.")
+        {
+            Since = since,
+        };
 
     public static Explanation? WorkerGone(Case c)
     {

@@ -34,9 +34,9 @@ public sealed class DoctorTests
         await app.SchedulerAsync();
         await Eventually.SeeAsync(() => app.Operator.DoctorAsync(), d => Of(d, "audit").Verdict == Health.Ok && Of(d, "leader").Verdict == Health.Ok, "an audit", app.Log.Tail);
         Assert.Equal(0, Of(await app.Operator.DoctorAsync(), "blocked-stuck").Value);
-        await app.LoggedAsync(1560);
+        await app.LoggedAsync(1570);
         Assert.Equal(Health.Bad, Of(await app.Operator.DoctorAsync(), "blocked-stuck").Verdict);
-        Assert.Contains("blocked-stuck: 1 jobs", app.Log.Of(1560).First().Text, StringComparison.Ordinal);
+        Assert.Contains("blocked-stuck: 1 jobs", app.Log.Of(1570).First().Text, StringComparison.Ordinal);
     }
 
     [Theory]

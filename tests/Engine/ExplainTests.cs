@@ -234,11 +234,11 @@ public sealed class ExplainTests
         Assert.Equal("5 jobs are ahead of it, 2 of them of a higher priority, and queue \"default\" has ended none in the last 10 minutes.", await TextAsync(app, id, "jobs-ahead"));
 
         await app.SqlAsync("""
-            insert into jobs.history (id, enqueued_at, ended_at, state, attempt, failures, crashes, priority, queue, type, args)
-            select gen_random_uuid(), now(), now() - n * interval '90 seconds', 'succeeded', 1, 0, 0, 16, 'default', 'test.work', 'null' from generate_series(1, 5) n
+            insert into jobs.throughput (queue, state, at, n, wait_seconds, run_seconds)
+            select q, s::jobs.state, date_bin('10 seconds', now() - interval '5 minutes', timestamptz 'epoch'), n, 0, 0 from (values ('default', 'succeeded', 3), ('default', 'failed', 2), ('other', 'failed', 9)) v (q, s, n)
             """);
         Assert.EndsWith("and queue \"default\" ends 5 in 10 minutes: about 10 min at that pace.", await TextAsync(app, id, "jobs-ahead"), StringComparison.Ordinal);
-        await app.SqlAsync("update jobs.history set ended_at = now()");
+        await app.SqlAsync("update jobs.throughput set at = date_bin('10 seconds', now() - interval '30 seconds', timestamptz 'epoch')");
         var ahead = (await app.Operator.ExplainAsync(id)).Single(r => r.Code == "jobs-ahead");
         Assert.EndsWith("and queue \"default\" ends 5 a minute: about 60 s at that pace.", ahead.Text, StringComparison.Ordinal);
         Assert.NotNull(ahead.Until);
@@ -302,8 +302,7 @@ public sealed class ExplainTests
         Assert.Equal("It runs on scene/tests, process 7, attempt 1, for 12 min.", await TextAsync(app, id, "running"));
         Assert.Equal(["running"], await CodesAsync(app, id));
 
-        await app.Store.RequestCancelIfRunningAsync([id.Value], "operator", null, default);
-        await app.SqlAsync("update jobs.cancel_request set by = 'ops@host', reason = 'no use'");
+        await app.Store.RequestCancelIfRunningAsync([id.Value], "ops@host", "no use", default);
         Assert.Contains(" ago by ops@host: no use. Its token is cancelled; its handler has not returned yet", await TextAsync(app, id, "cancelling"), StringComparison.Ordinal);
         Assert.Equal(["cancelling", "running"], await CodesAsync(app, id));
         await app.SqlAsync("delete from jobs.cancel_request");

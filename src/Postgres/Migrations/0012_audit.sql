@@ -40,12 +40,3 @@ create table jobs.finding (
   at     timestamptz not null,                 -- when it was looked at
   constraint finding_pk primary key (name)
 );
-
--- What the explanations read of pauses, requests to stop, and drained workers; nothing happens where it is there already.
-alter table jobs.queue
-  add column if not exists paused_at    timestamptz,
-  add column if not exists paused_by    text,
-  add column if not exists pause_reason text,
-  add column if not exists paused_until timestamptz;
-alter table jobs.cancel_request add column if not exists by text, add column if not exists reason text;
-alter table jobs.session add column if not exists drain_at timestamptz;

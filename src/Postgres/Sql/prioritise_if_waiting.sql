@@ -11,7 +11,7 @@ with page as materialized (
     priority = $3,
     dispatch = j.dispatch + (j.state = 'queued')::integer,
     ticket_at = case when j.state = 'queued' then now() end,
-    events = coalesce(j.events, '[]') || jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'priority', 'by', $4, 'reason', $5, 'from', j.priority::text, 'to', $3::text))
+    events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end || jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'priority', 'by', $4, 'reason', $5, 'from', j.priority::text, 'to', $3::text))
   from mine m where j.id = m.id and j.state in ('pending', 'scheduled', 'queued', 'blocked') and j.priority <> $3
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
 )
