@@ -67,7 +67,7 @@ internal static class Migrator
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(sql, connection);
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 }; // an index on a long history takes what it takes
         await command.ExecuteNonQueryAsync(ct);
     }
 }
