@@ -11,6 +11,7 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     SchedulerCommand.Create(target),
     EnqueueCommand.Create(target),
     GetCommand.Create(target),
+    LogsCommand.Create(target),
     ListCommand.Create(target),
     BatchCommand.Create(target),
     QueuesCommand.Create(target),

@@ -22,4 +22,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(1205, LogLevel.Warning, "Those that wait for {Jobs} ended jobs, and {Batches} batches, were not told of the end; the scheduler does it: {Error}")]
     public static partial void FollowersNotTold(this ILogger log, int jobs, int batches, string error);
+
+    [LoggerMessage(1206, LogLevel.Error, "Hearing the signal \"{Word}\" met an unexpected error; what it is about is read again with the heartbeat")]
+    public static partial void SignalFailed(this ILogger log, string word, Exception error);
 }

@@ -31,6 +31,8 @@ internal static class Platform
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
         services.TryAddSingleton<TieStore>();
+        services.TryAddSingleton<WatchStore>();
+        services.TryAddSingleton<OutputStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();
         services.TryAddSingleton<Followers>();
@@ -39,6 +41,7 @@ internal static class Platform
         services.TryAddSingleton(p => new BrokerConnection(p.GetRequiredService<IOptions<JobsOptions>>().Value, "publish", p.GetRequiredService<ILogger<BrokerConnection>>()));
         services.TryAddSingleton<TicketPublisher>();
         services.TryAddSingleton<Markers>();
+        services.TryAddSingleton<Signals>();
         services.TryAddSingleton<Session>();
         services.AddHostedService(p => p.GetRequiredService<Session>());
         services.AddHostedService<BrokerCheck>();

@@ -32,7 +32,7 @@ internal sealed record Lease(Guid Id, CancellationToken Lost);
 /// The presence of this process: a row with a heartbeat and, on a connection of its own, an advisory lock. Taken for dead by mistake (paused, cut off),
 /// it finds its row gone, cancels what it runs and starts a new life; the fences on every write keep the old one harmless.
 /// </summary>
-internal sealed class Session(SessionStore store, IOptions<SessionProfile> described, IOptions<JobsOptions> options, TimeProvider time, ILogger<Session> log) : IHostedService, IAsyncDisposable
+internal sealed class Session(SessionStore store, Signals signals, IOptions<SessionProfile> described, IOptions<JobsOptions> options, TimeProvider time, ILogger<Session> log) : IHostedService, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly JobsOptions _options = options.Value;
@@ -49,6 +49,9 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
 
     /// <summary>The life this process has now.</summary>
     public Lease Current => _lease ?? throw new InvalidOperationException("The session opens when the host starts; start the host first.");
+
+    /// <summary>The same; null before the host has started.</summary>
+    public Lease? Life => _lease;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -112,6 +115,7 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
             catch (Exception e)
             {
                 log.HeartbeatMissed(++failures, e.Message);
+                signals.Disconnected();
                 if (_connection is not null)
                 {
                     await _connection.DisposeAsync();
@@ -153,6 +157,11 @@ internal sealed class Session(SessionStore store, IOptions<SessionProfile> descr
     {
         _connection = await store.ConnectAsync(ct);
         _locked = false;
+        if (_options.AdvisoryLocks) // behind a pooler there is neither
+        {
+            await store.ListenAsync(_connection, signals.Hear, ct);
+            signals.Connected();
+        }
     }
 
     private async Task OpenAsync(CancellationToken ct)

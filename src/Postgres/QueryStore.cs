@@ -111,6 +111,7 @@ internal sealed class QueryStore(Database database)
         RetriedAs = r.IsDBNull(25) ? null : new JobId(r.GetGuid(25)),
         Events = r.IsDBNull(26) ? [] : JsonSerializer.Deserialize<List<JobEvent>>(r.GetString(26), ErrorJson)!,
         Trace = r.IsDBNull(27) ? null : r.GetString(27),
+        Progress = r.IsDBNull(r.GetOrdinal("progress")) ? null : JsonSerializer.Deserialize<JobProgress>(r.GetString(r.GetOrdinal("progress")), ErrorJson),
     };
 
     private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);

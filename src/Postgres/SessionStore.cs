@@ -35,6 +35,14 @@ internal sealed class SessionStore(Database database)
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 
+    /// <summary>From now on <paramref name="heard"/> is called with each signal, while the connection waits or answers.</summary>
+    public async Task ListenAsync(NpgsqlConnection connection, Action<string> heard, CancellationToken ct)
+    {
+        connection.Notification += (_, e) => heard(e.Payload);
+        await using var command = new NpgsqlCommand(database.Sql["listen"].Replace("{schema}", database.Schema, StringComparison.Ordinal), connection);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     /// <returns>False: others have ended this session.</returns>
     public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, int abandoned, CancellationToken ct) =>
         await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running), Param.Of(abandoned)) == 1;

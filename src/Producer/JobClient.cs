@@ -7,7 +7,8 @@ using Npgsql;
 namespace Jobs.Producer;
 
 /// <summary>The first station of a job's way: checks what the caller gave, writes the row, hands the ticket over.</summary>
-internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers, IJobSchedules schedules) : IJobClient
+internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers, IJobSchedules schedules,
+    Watcher watcher, LogReader logs) : IJobClient
 {
     public IJobSchedules Schedules => schedules;
 
@@ -62,6 +63,13 @@ internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore stor
     public async Task<TResult?> GetResultAsync<TResult>(JobId id, CancellationToken ct = default) =>
         (await query.GetAsync(id, ct))?.Result is { } json ? rows.Result<TResult>(json) : default;
 
+    public async Task<TResult?> WaitAsync<TResult>(JobId id, TimeSpan timeout, CancellationToken ct = default) =>
+        await SuccessAsync(id, timeout, ct) is { } json ? rows.Result<TResult>(json) : default;
+
+    public Task WaitAsync(JobId id, TimeSpan timeout, CancellationToken ct = default) => SuccessAsync(id, timeout, ct);
+
+    public IAsyncEnumerable<JobLogLine> LogsAsync(JobId id, JobLogQuery? query = null, CancellationToken ct = default) => logs.ReadAsync(id, query ?? new JobLogQuery(), ct);
+
     public async Task<JobId> CreateBatchAsync(BatchOptions? options = null, CancellationToken ct = default)
     {
         var id = JobId.New();
@@ -82,6 +90,12 @@ internal sealed class JobClient(EnqueueBatcher batcher, Rows rows, JobStore stor
     public Task<BatchInfo?> GetBatchAsync(JobId batch, CancellationToken ct = default) => ties.GetBatchAsync(batch.Value, ct);
 
     public Task<JobInfo?> GetAsync(JobId id, CancellationToken ct = default) => query.GetAsync(id, ct);
+
+    private async Task<string?> SuccessAsync(JobId id, TimeSpan timeout, CancellationToken ct)
+    {
+        var end = await watcher.EndAsync(id, timeout, ct);
+        return end.State == JobState.Succeeded ? end.Result : throw new JobFailedException(id, end.Type, end.State, end.Error);
+    }
 
     private List<NewJob> GraphRows(JobGraph graph)
     {

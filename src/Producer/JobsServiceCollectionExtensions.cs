@@ -17,6 +17,8 @@ public static class JobsServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         var builder = Platform.Add(services, configure);
         services.TryAddSingleton<EnqueueBatcher>();
+        services.TryAddSingleton<Watcher>();
+        services.TryAddSingleton<LogReader>();
         services.TryAddSingleton<IJobClient, JobClient>();
         services.TryAddSingleton<IJobOperator, JobOperator>();
         services.TryAddSingleton<IJobSchedules, JobSchedules>();

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Scheduler;
 
-/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences away in small batches.</summary>
-internal sealed class Retention(RepairStore store, ScheduleStore schedules, SchedulerOptions options, ILogger<Retention> log)
+/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences and progress away in small batches.</summary>
+internal sealed class Retention(RepairStore store, ScheduleStore schedules, OutputStore output, SchedulerOptions options, TimeProvider time, ILogger<Retention> log)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
     private const int DaysAhead = 14;
@@ -12,6 +12,7 @@ internal sealed class Retention(RepairStore store, ScheduleStore schedules, Sche
     private const int OthersDays = 90;
     private const int OccurrenceDays = 90;
     private const int OccurrenceBatch = 5000;
+    private const int ProgressBatch = 5000;
 
     public async Task RunOnceAsync(CancellationToken ct)
     {
@@ -19,6 +20,10 @@ internal sealed class Retention(RepairStore store, ScheduleStore schedules, Sche
         foreach (var command in await store.DropExpiredAsync(options.KeepSucceededDays ?? SucceededDays, options.KeepOthersDays ?? OthersDays, ct))
         {
             log.Retired(command);
+        }
+
+        while (await output.ClearProgressAsync(ProgressBatch, time.GetUtcNow(), ct) == ProgressBatch)
+        {
         }
 
         while (await schedules.ForgetOccurrencesAsync(OccurrenceDays, OccurrenceBatch, ct) == OccurrenceBatch)

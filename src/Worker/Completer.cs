@@ -63,6 +63,7 @@ internal sealed class Completer(JobStore store, RepairStore repair, Followers fo
     /// <summary>One statement for outcomes of one session and one kind.</summary>
     private async Task WriteAsync(List<Completion> batch)
     {
+        batch.Sort(static (a, b) => a.Attempt.Job.Id.Value.CompareTo(b.Attempt.Job.Id.Value)); // the same order as all who lock many: no deadlocks
         try
         {
             for (var n = 1; ; n++)

@@ -21,6 +21,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
     private readonly Executor _executor;
     private readonly Completer _completer;
     private readonly Followers _followers;
+    private readonly Output _output;
     private readonly Running _running;
     private readonly TimeProvider _time;
     private readonly ILogger<WorkerService> _log;
@@ -32,14 +33,16 @@ internal sealed class WorkerService : IHostedService, IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _hurry = new();
     private Task _completing = Task.CompletedTask;
+    private Task _logging = Task.CompletedTask;
+    private Task _reporting = Task.CompletedTask;
     private int _signalCount;
 
     public WorkerService(
         WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
-        Executor executor, Completer completer, Followers followers, Running running, TimeProvider time, ILogger<WorkerService> log)
+        Executor executor, Completer completer, Followers followers, Output output, Running running, TimeProvider time, ILogger<WorkerService> log)
     {
-        (_options, _store, _tickets, _session, _executor, _completer, _followers, _running, _time, _log) =
-            (options, store, tickets, session, executor, completer, followers, running, time, log);
+        (_options, _store, _tickets, _session, _executor, _completer, _followers, _output, _running, _time, _log) =
+            (options, store, tickets, session, executor, completer, followers, output, running, time, log);
         _connection = new BrokerConnection(jobs.Value, "consume", log);
         foreach (var (queue, concurrency) in options.Queues)
         {
@@ -51,6 +54,8 @@ internal sealed class WorkerService : IHostedService, IDisposable
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _completing = Task.Run(_completer.RunAsync, CancellationToken.None);
+        _logging = Task.Run(_output.Logs.RunAsync, CancellationToken.None);
+        _reporting = Task.Run(_output.Progress.RunAsync, CancellationToken.None);
         foreach (var line in _lines)
         {
             _consuming.Add(Task.Run(() => line.Consumer.RunAsync(_stop.Token), CancellationToken.None));
@@ -90,7 +95,8 @@ internal sealed class WorkerService : IHostedService, IDisposable
         }
 
         using var deadline = new CancellationTokenSource(LastGrace, _time);
-        await _completer.FinishAsync(_completing, deadline.Token);
+        await Task.WhenAll(
+            _completer.FinishAsync(_completing, deadline.Token), _output.Logs.FinishAsync(_logging, deadline.Token), _output.Progress.FinishAsync(_reporting, deadline.Token));
         await HandBackAsync(deadline.Token);
         await _connection.DisposeAsync();
     }
