@@ -1,4 +1,5 @@
 using Jobs.Postgres;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -348,7 +349,7 @@ public sealed class OutputTests
             Quiet(s);
             if (settings is not null)
             {
-                s.AddSingleton<Microsoft.Extensions.Configuration.IConfiguration>(new Microsoft.Extensions.Configuration.ConfigurationBuilder().AddInMemoryCollection(settings).Build());
+                s.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(settings).Build());
             }
         });
         _log = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop.Orders");
