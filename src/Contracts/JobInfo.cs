@@ -51,6 +51,11 @@ public sealed record JobInfo
     public JobId? RetriedAs { get; init; }
     /// <summary>W3C traceparent of the span that enqueued it.</summary>
     public string? Trace { get; init; }
+    /// <summary>
+    /// While it is live: its end was asked for. It is "cancelling": its token has been cancelled or is about to be, and no other attempt of it is started. It stays so until its
+    /// handler returns, or is abandoned after <c>WorkerOptions.TimeoutGrace</c>.
+    /// </summary>
+    public Requested? CancelRequested { get; init; }
     /// <summary>What happened to it beside its plain way, oldest first: retries, rescues, and what operators did.</summary>
     public IReadOnlyList<JobEvent> Events { get; init; } = [];
     /// <summary>How far its handler said it was, the last time that it said so within 7 days.</summary>

@@ -39,7 +39,14 @@ public sealed record JobPage
 }
 
 /// <summary>One queue: how many live jobs it has in each state, and how many ended in which way in the last minute.</summary>
-public sealed record QueueInfo(string Name, IReadOnlyDictionary<JobState, long> Live, IReadOnlyDictionary<JobState, long> EndedLastMinute);
+public sealed record QueueInfo(string Name, IReadOnlyDictionary<JobState, long> Live, IReadOnlyDictionary<JobState, long> EndedLastMinute)
+{
+    /// <summary>No job of it is started; null when that is not so, or no longer.</summary>
+    public QueuePause? Paused { get; init; }
+
+    /// <summary>A queued job gains a level of priority each time it has waited for so long; null: priorities stay as they are.</summary>
+    public TimeSpan? Ageing { get; init; }
+}
 
 /// <summary>One process that takes part, as it described itself when it started.</summary>
 /// <param name="Id">A random id, new at each start and after each presumed death.</param>
@@ -53,4 +60,8 @@ public sealed record QueueInfo(string Name, IReadOnlyDictionary<JobState, long> 
 /// <param name="HeartbeatAge">Since its last heartbeat, on the database clock.</param>
 /// <param name="Leads">Whether it is the leading scheduler.</param>
 public sealed record SessionInfo(Guid Id, string Host, int ProcessId, IReadOnlyList<string> Roles, IReadOnlyDictionary<string, int> Queues, int Running, int Abandoned,
-    DateTimeOffset StartedAt, TimeSpan HeartbeatAge, bool Leads);
+    DateTimeOffset StartedAt, TimeSpan HeartbeatAge, bool Leads)
+{
+    /// <summary>It takes no more jobs, and leaves when those it runs have ended.</summary>
+    public Requested? Draining { get; init; }
+}

@@ -30,6 +30,7 @@ internal static class Platform
         services.TryAddSingleton<RepairStore>();
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
+        services.TryAddSingleton<QueueStore>();
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<WatchStore>();
         services.TryAddSingleton<OutputStore>();

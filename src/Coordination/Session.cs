@@ -21,8 +21,8 @@ internal sealed class SessionProfile
     /// <summary>How many abandoned handlers have not returned yet.</summary>
     public Func<int> Abandoned { get; set; } = () => 0;
 
-    /// <summary>Somebody asked for the end of this attempt.</summary>
-    public Action<JobId, int> Cancel { get; set; } = (_, _) => { };
+    /// <summary>Somebody asked for the end of this attempt. Told again until it has ended. False: it is not here, or not yet, because the answer to its claim is still under way.</summary>
+    public Func<CancelOrder, bool> Cancel { get; set; } = _ => true;
 }
 
 /// <summary>One life of a session: its id, and a token for when others have ended it.</summary>
@@ -32,7 +32,8 @@ internal sealed record Lease(Guid Id, CancellationToken Lost);
 /// The presence of this process: a row with a heartbeat and, on a connection of its own, an advisory lock. Taken for dead by mistake (paused, cut off),
 /// it finds its row gone, cancels what it runs and starts a new life; the fences on every write keep the old one harmless.
 /// </summary>
-internal sealed class Session(SessionStore store, Signals signals, IOptions<SessionProfile> described, IOptions<JobsOptions> options, TimeProvider time, ILogger<Session> log) : IHostedService, IAsyncDisposable
+internal sealed class Session(
+    SessionStore store, Signals signals, IOptions<SessionProfile> described, IOptions<JobsOptions> options, TimeProvider time, ILogger<Session> log) : IHostedService, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly JobsOptions _options = options.Value;
@@ -43,9 +44,19 @@ internal sealed class Session(SessionStore store, Signals signals, IOptions<Sess
     private bool _locked;
     private Lease? _lease;
     private Task? _loop;
+    private IDisposable? _listener;
+    private volatile bool _cancelAsked; // signalled, and not looked for yet
+    private bool _tooEarly;             // asked for an attempt that was not here yet
+
+    /// <summary>How often it is looked for what signals tell of, where there are none.</summary>
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Waiting for less is not worth it, and for nothing would mean for ever.</summary>
+    private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
 
     /// <summary>Heartbeats a time to live.</summary>
-    private const int BeatsPerTtl = 7;
+    public const int BeatsPerTtl = 7;
 
     /// <summary>The life this process has now.</summary>
     public Lease Current => _lease ?? throw new InvalidOperationException("The session opens when the host starts; start the host first.");
@@ -55,6 +66,7 @@ internal sealed class Session(SessionStore store, Signals signals, IOptions<Sess
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        _listener = signals.On("cancel", _ => _cancelAsked = true);
         await Transient.RetryAsync(async ct => { await OpenAsync(ct); return true; }, "open a session", log, cancellationToken);
         _loop = Task.Run(LoopAsync, CancellationToken.None);
     }
@@ -62,6 +74,7 @@ internal sealed class Session(SessionStore store, Signals signals, IOptions<Sess
     /// <summary>Last of all to stop: what the process ran has been written or handed back by now.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        _listener?.Dispose();
         await _stop.CancelAsync();
         await (_loop ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_lease is not { } lease || _connection is not { } connection)
@@ -91,6 +104,7 @@ internal sealed class Session(SessionStore store, Signals signals, IOptions<Sess
     private async Task LoopAsync()
     {
         var interval = _options.SessionTtl / BeatsPerTtl;
+        var beaten = time.GetTimestamp();
         for (var failures = 0; !_stop.IsCancellationRequested;)
         {
             try
@@ -99,14 +113,14 @@ internal sealed class Session(SessionStore store, Signals signals, IOptions<Sess
                 {
                     await ConnectAsync(_stop.Token);
                 }
-                else
+                else if (interval - time.GetElapsedTime(beaten) is var left && left > Least)
                 {
-                    // Listening while idle: a connection that breaks is noticed now, not at the next heartbeat, so its lock is missing for an instant only.
-                    await _connection.WaitAsync(interval, _stop.Token);
+                    await ListenAsync(left);
+                    continue;
                 }
 
                 await BeatAsync(_stop.Token);
-                failures = 0;
+                (beaten, failures) = (time.GetTimestamp(), 0);
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
@@ -130,6 +144,34 @@ internal sealed class Session(SessionStore store, Signals signals, IOptions<Sess
         }
     }
 
+    /// <summary>
+    /// Until the next heartbeat, or until a signal was heard. Listening while idle: a connection that breaks is noticed now, not at the next heartbeat, so its lock is missing for an
+    /// instant only.
+    /// </summary>
+    private async Task ListenAsync(TimeSpan left)
+    {
+        var deaf = !signals.Listening;
+        var wait = _tooEarly ? Again : deaf ? Look : left;
+        if (!_cancelAsked) // heard while a statement ran
+        {
+            await _connection!.WaitAsync(wait < left ? wait : left, _stop.Token);
+        }
+
+        if (_cancelAsked || _tooEarly || deaf)
+        {
+            await CancelAsync(_stop.Token);
+        }
+    }
+
+    private async Task CancelAsync(CancellationToken ct)
+    {
+        (_cancelAsked, _tooEarly) = (false, false); // before the look: who asks after it is heard again
+        foreach (var order in _profile.Queues.Count > 0 ? await store.CancelRequestsAsync(_connection!, Current.Id, ct) : [])
+        {
+            _tooEarly |= !_profile.Cancel(order);
+        }
+    }
+
     private async Task BeatAsync(CancellationToken ct)
     {
         if (!_locked && _lockKey is { } key)
@@ -138,11 +180,12 @@ internal sealed class Session(SessionStore store, Signals signals, IOptions<Sess
         }
 
         var running = _profile.Running();
+        var look = running > 0 || _cancelAsked || _tooEarly;
         if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), ct))
         {
-            foreach (var (id, attempt) in running > 0 ? await store.TakeCancelRequestsAsync(_connection!, Current.Id, ct) : [])
+            if (look)
             {
-                _profile.Cancel(id, attempt);
+                await CancelAsync(ct);
             }
 
             return;

@@ -5,10 +5,13 @@ namespace Jobs.Coordination;
 /// <summary>
 /// What the processes of an installation tell each other at once, heard on the session's own connection (LISTEN). A signal is a word, with an argument behind a space for some:
 /// "cancel", "queue NAME", "drain SESSION", "ended ID,ID,...". It is a hint only: signals of an outage are lost, and behind a transaction pooler there are none. Whoever
-/// listens here reads the truth anyway: at <see cref="Reconnected"/>, and by the clock: each second while <see cref="Listening"/> is false.
+/// listens here reads the truth anyway: when <see cref="Reconnected"/> is heard, and by the clock: each second while <see cref="Listening"/> is false.
 /// </summary>
 internal sealed class Signals(ILogger<Signals> log)
 {
+    /// <summary>The word that is heard when the connection is there again after an outage: what was said meanwhile was not heard.</summary>
+    public const string Reconnected = "reconnected";
+
     private readonly Lock _gate = new();
     private volatile Listener[] _listeners = [];
     private volatile bool _listening;
@@ -16,11 +19,6 @@ internal sealed class Signals(ILogger<Signals> log)
 
     /// <summary>Signals are heard now. False before the host has started, in an outage, and without advisory locks.</summary>
     public bool Listening => _listening;
-
-    /// <summary>The connection is there again after an outage: what was said meanwhile was not heard. Called where signals are heard, so be quick.</summary>
-#pragma warning disable MA0046 // nobody asks who says it
-    public event Action? Reconnected;
-#pragma warning restore MA0046
 
     /// <summary>Calls back with what stands behind the word, until disposed. Called on the session's connection while it reads: be quick, and use another connection for more.</summary>
     public IDisposable On(string word, Action<string> heard)
@@ -43,7 +41,14 @@ internal sealed class Signals(ILogger<Signals> log)
         {
             if (listener.Word == word)
             {
-                Call(word, () => listener.Heard(argument));
+                try
+                {
+                    listener.Heard(argument);
+                }
+                catch (Exception e)
+                {
+                    log.SignalFailed(word, e);
+                }
             }
         }
     }
@@ -54,7 +59,7 @@ internal sealed class Signals(ILogger<Signals> log)
         _listening = true;
         if (_before)
         {
-            Call("reconnected", () => Reconnected?.Invoke());
+            Hear(Reconnected);
         }
 
         _before = true;
@@ -62,18 +67,6 @@ internal sealed class Signals(ILogger<Signals> log)
 
     /// <summary>Its connection is gone.</summary>
     public void Disconnected() => _listening = false;
-
-    private void Call(string word, Action heard)
-    {
-        try
-        {
-            heard();
-        }
-        catch (Exception e)
-        {
-            log.SignalFailed(word, e);
-        }
-    }
 
     private sealed class Listener(Signals signals, string word, Action<string> heard) : IDisposable
     {

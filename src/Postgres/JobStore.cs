@@ -112,13 +112,21 @@ internal sealed class JobStore(Database database)
         ReadQueuedAsync(database.Command("hand_back_if_running", Param.Of(session), Param.Of(ids)), ct);
 
     /// <summary>
-    /// Asks the workers that run these jobs to stop them, which they hear of with their next heartbeat. Jobs that do not run are left out.
+    /// Asks the workers that run these jobs to stop them, which they hear of at once. The request holds until the job has ended, for this attempt and any later one. Jobs that do not
+    /// run are left out.
     /// </summary>
-    /// <returns>How many were asked for.</returns>
-    public async Task<int> RequestCancelIfRunningAsync(Guid[] ids, CancellationToken ct)
+    /// <returns>Those that were asked for, now or before.</returns>
+    public async Task<List<JobId>> RequestCancelIfRunningAsync(Guid[] ids, string? by, string? reason, CancellationToken ct)
     {
-        await using var command = database.Command("request_cancel_if_running", Param.Of(ids));
-        return await command.ExecuteNonQueryAsync(ct);
+        await using var command = database.Command("request_cancel_if_running", Param.Of(ids), Param.Text(by), Param.Text(reason));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var asked = new List<JobId>();
+        while (await reader.ReadAsync(ct))
+        {
+            asked.Add(new JobId(reader.GetGuid(0)));
+        }
+
+        return asked;
     }
 
     private static async Task ReadClaimedAsync(NpgsqlCommand command, string[] types, List<ClaimedJob> claimed, CancellationToken ct)

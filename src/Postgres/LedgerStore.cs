@@ -29,7 +29,7 @@ internal sealed class LedgerStore(Database database, JobStore jobs)
         }
 
         var verdicts = await WriteAsync(schedule.Name, pass.Verdicts, transaction, ct);
-        var followed = await CancelAsync(pass.Cancel, transaction, ct);
+        var followed = await CancelAsync(schedule.Name, pass.Cancel, transaction, ct);
         CrashPoint.Hit("E1");
         var (tickets, fates) = await EnqueueAsync(schedule, verdicts, transaction, ct);
         await AdvanceAsync(schedule.Name, pass, verdicts.LastOrDefault(v => v.Job is { } j && fates[j].Id == j)?.Job, transaction, ct);
@@ -77,7 +77,7 @@ internal sealed class LedgerStore(Database database, JobStore jobs)
         return [.. verdicts.Where(v => written.Contains(v.At))];
     }
 
-    private async Task<Followed> CancelAsync(JobId? previous, NpgsqlTransaction transaction, CancellationToken ct)
+    private async Task<Followed> CancelAsync(string schedule, JobId? previous, NpgsqlTransaction transaction, CancellationToken ct)
     {
         if (previous is not { } job)
         {
@@ -95,7 +95,7 @@ internal sealed class LedgerStore(Database database, JobStore jobs)
             }
         }
 
-        await using var request = Command("request_cancel_if_running", transaction, Param.Of(new[] { job.Value }));
+        await using var request = Command("request_cancel_if_running", transaction, Param.Of(new[] { job.Value }), Param.Text($"schedule {schedule}"), Param.Text("Its next occurrence was due."));
         await request.ExecuteNonQueryAsync(ct);
         return Followed.Nothing;
     }

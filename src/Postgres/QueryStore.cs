@@ -75,7 +75,10 @@ internal sealed class QueryStore(Database database)
         {
             sessions.Add(new SessionInfo(reader.GetGuid(0), reader.GetString(1), reader.GetInt32(2), reader.GetFieldValue<string[]>(3),
                 JsonSerializer.Deserialize<Dictionary<string, int>>(reader.GetString(4))!, reader.GetInt32(5), reader.GetInt32(6), reader.GetFieldValue<DateTimeOffset>(7),
-                TimeSpan.FromSeconds(reader.GetDouble(8)), reader.GetBoolean(9)));
+                TimeSpan.FromSeconds(reader.GetDouble(8)), reader.GetBoolean(9))
+            {
+                Draining = reader.IsDBNull(10) ? null : JsonSerializer.Deserialize<Requested>(reader.GetString(10), ErrorJson),
+            });
         }
 
         return sessions;
@@ -111,6 +114,7 @@ internal sealed class QueryStore(Database database)
         RetriedAs = r.IsDBNull(25) ? null : new JobId(r.GetGuid(25)),
         Events = r.IsDBNull(26) ? [] : JsonSerializer.Deserialize<List<JobEvent>>(r.GetString(26), ErrorJson)!,
         Trace = r.IsDBNull(27) ? null : r.GetString(27),
+        CancelRequested = r.IsDBNull(28) ? null : JsonSerializer.Deserialize<Requested>(r.GetString(28), ErrorJson),
         Progress = r.IsDBNull(r.GetOrdinal("progress")) ? null : JsonSerializer.Deserialize<JobProgress>(r.GetString(r.GetOrdinal("progress")), ErrorJson),
     };
 

@@ -44,11 +44,19 @@ internal sealed class RepairStore(Database database)
         return await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Clears away cancel requests that no worker will take.</summary>
-    public async Task ClearCancelRequestsAsync(CancellationToken ct)
+    /// <summary>Ends up to <paramref name="limit"/> jobs whose end was asked for while they ran, and that wait again.</summary>
+    public Task<EndReport> CancelIfRequestedAsync(int limit, CancellationToken ct) => JobStore.ReadEndedAsync(database.Command("cancel_if_requested", Param.Of(limit)), ct);
+
+    /// <summary>Tells cancel requests to whoever runs their jobs now, and clears away those whose jobs have ended.</summary>
+    public async Task RenewCancelRequestsAsync(CancellationToken ct)
     {
-        await using var command = database.Command("clear_cancel_requests");
-        await command.ExecuteNonQueryAsync(ct);
+        await using (var renew = database.Command("renew_cancel_requests"))
+        {
+            await renew.ExecuteNonQueryAsync(ct);
+        }
+
+        await using var clear = database.Command("clear_cancel_requests");
+        await clear.ExecuteNonQueryAsync(ct);
     }
 
     /// <summary>For each queue with waiting jobs: the age of its oldest ticket and what its markers say.</summary>

@@ -50,6 +50,9 @@ internal readonly record struct ClaimedJob(
     public bool HasTies => Batch is not null || After is not null || Metadata is not null;
 }
 
+/// <summary>An attempt that somebody wants stopped, who that is, and why.</summary>
+internal sealed record CancelOrder(JobId Id, int Attempt, string? By, string? Reason);
+
 /// <summary>The end of an attempt that ends its job. Error and result are JSON.</summary>
 internal readonly record struct EndedAttempt(JobId Id, int Attempt, JobState State, byte[]? Result, string? Error);
 

@@ -47,16 +47,16 @@ internal sealed class SessionStore(Database database)
     public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, int abandoned, CancellationToken ct) =>
         await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running), Param.Of(abandoned)) == 1;
 
-    /// <summary>The attempts of this session that somebody wants stopped. Each request is told once.</summary>
-    public async Task<List<(JobId Id, int Attempt)>> TakeCancelRequestsAsync(NpgsqlConnection connection, Guid id, CancellationToken ct)
+    /// <summary>The attempts of this session that somebody wants stopped. Told until they have ended.</summary>
+    public async Task<List<CancelOrder>> CancelRequestsAsync(NpgsqlConnection connection, Guid id, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(database.Sql["take_cancel_requests"], connection);
+        await using var command = new NpgsqlCommand(database.Sql["cancel_requests"], connection);
         command.Parameters.Add(Param.Of(id));
         await using var reader = await command.ExecuteReaderAsync(ct);
-        var requests = new List<(JobId, int)>();
+        var requests = new List<CancelOrder>();
         while (await reader.ReadAsync(ct))
         {
-            requests.Add((new JobId(reader.GetGuid(0)), reader.GetInt32(1)));
+            requests.Add(new CancelOrder(new JobId(reader.GetGuid(0)), reader.GetInt32(1), reader.IsDBNull(2) ? null : reader.GetString(2), reader.IsDBNull(3) ? null : reader.GetString(3)));
         }
 
         return requests;

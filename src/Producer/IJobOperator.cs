@@ -1,7 +1,7 @@
 namespace Jobs;
 
 /// <summary>What an operator looks at and does.</summary>
-public interface IJobOperator
+public partial interface IJobOperator
 {
     /// <summary>Jobs, live and ended, newest first; the next page is <see cref="JobPage.Below"/> the last id of this one.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The limit is not 1 to 1000.</exception>

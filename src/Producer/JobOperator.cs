@@ -1,9 +1,10 @@
 using Jobs.Postgres;
+using Microsoft.Extensions.Options;
 
 namespace Jobs.Producer;
 
 /// <summary>What an operator looks at and does. Every action is a guarded statement: it never acts on what was seen before.</summary>
-internal sealed class JobOperator(QueryStore query) : IJobOperator
+internal sealed partial class JobOperator(QueryStore query, QueueStore queueStore, IOptions<JobsOptions> options, TimeProvider time) : IJobOperator
 {
     private const int MaxPage = 1000;
     private const int MaxIds = 1000;
@@ -20,7 +21,7 @@ internal sealed class JobOperator(QueryStore query) : IJobOperator
         return query.ListAsync(filter, page, ct);
     }
 
-    public Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => query.QueuesAsync(ct);
+    public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => await queueStore.WithSettingsAsync(await query.QueuesAsync(ct), ct);
 
     public Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default) => query.SessionsAsync(ct);
 

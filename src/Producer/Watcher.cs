@@ -32,7 +32,7 @@ internal sealed class Watcher : IDisposable
     private readonly Signals _signals;
     private readonly TimeProvider _time;
     private readonly ILogger<Watcher> _log;
-    private readonly IDisposable _listener;
+    private readonly IDisposable[] _listeners;
     private readonly ITimer _timer;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
@@ -45,8 +45,7 @@ internal sealed class Watcher : IDisposable
         (_store, _session, _signals, _time, _log) = (store, session, signals, time, log);
         (_watching, _looking) = (new Line(_gate, WatchAsync, Fail), new Line(_gate, LookAsync, Fail));
         _timer = time.CreateTimer(_ => _ = TickAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _listener = signals.On("ended", Heard);
-        signals.Reconnected += Reconnected;
+        _listeners = [signals.On("ended", Heard), signals.On(Signals.Reconnected, _ => Reconnected())];
     }
 
     /// <summary>The end of a job, whichever it is.</summary>
@@ -85,8 +84,11 @@ internal sealed class Watcher : IDisposable
 
     public void Dispose()
     {
-        _listener.Dispose();
-        _signals.Reconnected -= Reconnected;
+        foreach (var listener in _listeners)
+        {
+            listener.Dispose();
+        }
+
         _timer.Dispose();
         _stop.Cancel();
         _stop.Dispose();

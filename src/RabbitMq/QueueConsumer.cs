@@ -22,12 +22,19 @@ internal interface IDelivery
 internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology topology, string queue, int prefetch, TimeProvider time, ILogger log)
     where T : struct, IDelivery
 {
+    private const string Paused = "paused";
+
 #pragma warning disable RS0030 // bounded by the prefetch
     private readonly Channel<T> _buffer = Channel.CreateUnbounded<T>();
 #pragma warning restore RS0030
     private volatile Link? _link;
     private int _links;
     private int _prefetch = prefetch;
+    private readonly Lock _pause = new();
+    private volatile TaskCompletionSource _go = Gone();
+
+    /// <summary>There are no deliveries until <see cref="Resume"/>.</summary>
+    public bool IsPaused => !_go.Task.IsCompleted;
 
     /// <summary>Deliveries in the buffer, stale ones included.</summary>
     public int Buffered => _buffer.Reader.Count;
@@ -39,9 +46,23 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
         {
             try
             {
+                if (IsPaused)
+                {
+                    await CloseAsync();
+                    await _go.Task.WaitAsync(ct);
+                }
+
                 var link = await OpenAsync(ct);
                 failures = 0;
-                log.ConsumerBroken(queue, await link.Broken.Task.WaitAsync(ct));
+                if (IsPaused)
+                {
+                    link.Break(Paused); // it was paused while the channel opened
+                }
+
+                if (await link.Broken.Task.WaitAsync(ct) is var reason && reason != Paused)
+                {
+                    log.ConsumerBroken(queue, reason);
+                }
             }
             catch (Exception e) when (!ct.IsCancellationRequested)
             {
@@ -54,6 +75,22 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
             }
         }
     }
+
+    /// <summary>No deliveries until <see cref="Resume"/>. What is in the buffer goes back to the broker, to its place in the queue, where it counts as ready.</summary>
+    public void Pause()
+    {
+        lock (_pause)
+        {
+            if (!IsPaused)
+            {
+                _go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _link?.Break(Paused);
+            }
+        }
+    }
+
+    /// <summary>Deliveries go on. Nothing happens if they had not been paused.</summary>
+    public void Resume() => _go.TrySetResult();
 
     /// <summary>Stops deliveries at once. What is in the buffer goes back to the broker when the channel closes.</summary>
     public async Task CloseAsync()
@@ -156,6 +193,13 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
     /// <summary>Makes a delivery of a message. The body is only valid during the call; nothing may be thrown.</summary>
     protected abstract T Read(ulong tag, int channel, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlySpan<byte> body,
         CancellationToken ct);
+
+    private static TaskCompletionSource Gone()
+    {
+        var source = new TaskCompletionSource();
+        source.SetResult();
+        return source;
+    }
 
     private async Task<Link> OpenAsync(CancellationToken ct)
     {

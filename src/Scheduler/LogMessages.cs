@@ -61,4 +61,10 @@ internal static partial class LogMessages
 
     [LoggerMessage(1551, LogLevel.Debug, "Those that wait for {Count} ended jobs were told of the end by the sweep: nobody else had, or not yet")]
     public static partial void ToldAgain(this ILogger log, int count);
+
+    [LoggerMessage(1560, LogLevel.Information, "{Count} jobs that were to be cancelled while they ran, and wait again, have been cancelled")]
+    public static partial void CancelledWaiting(this ILogger log, int count);
+
+    [LoggerMessage(1561, LogLevel.Debug, "{Count} waiting jobs of queue {Queue} have gained a level of priority")]
+    public static partial void Aged(this ILogger log, int count, string queue);
 }

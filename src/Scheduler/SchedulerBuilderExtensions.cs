@@ -33,6 +33,8 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Reconciler>();
         services.TryAddSingleton<Expirer>();
         services.TryAddSingleton<TieSweep>();
+        services.TryAddSingleton<Canceller>();
+        services.TryAddSingleton<Ageing>();
         services.TryAddSingleton<Retention>();
         services.TryAddSingleton<QuartzDatabase>();
         services.TryAddSingleton<Recorder>();

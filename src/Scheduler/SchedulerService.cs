@@ -9,8 +9,8 @@ namespace Jobs.Scheduler;
 /// Runs the services of the scheduler: the rescuer in every scheduler process, so that a dead leader is noticed too, and the others in the one that leads.
 /// </summary>
 internal sealed class SchedulerService(
-    Leadership leadership, Rescuer rescuer, DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Retention retention, TimeProvider time,
-    ILogger<SchedulerService> log)
+    Leadership leadership, Rescuer rescuer, DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Canceller canceller, Ageing ageing,
+    Retention retention, TimeProvider time, ILogger<SchedulerService> log)
     : BackgroundService
 {
 
@@ -73,6 +73,8 @@ internal sealed class SchedulerService(
         RepeatAsync("Reconciler", async c => { await reconciler.RunOnceAsync(lead, c); return Interval; }, ct),
         RepeatAsync("Expirer", async c => { await expirer.RunOnceAsync(c); return Expirer.Interval; }, ct),
         RepeatAsync("Tie sweep", ties.RunOnceAsync, ct),
+        RepeatAsync("Canceller", async c => { await canceller.RunOnceAsync(c); return Interval; }, ct),
+        RepeatAsync("Ageing", async c => { await ageing.RunOnceAsync(c); return Interval; }, ct),
         RepeatAsync("Retention", async c => { await retention.RunOnceAsync(c); return Retention.Interval; }, ct));
 
     /// <summary>Runs a service again and again, each time after the delay it asks for; errors are logged, and what passes is tried again soon.</summary>

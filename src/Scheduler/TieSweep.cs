@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Scheduler;
 
 /// <summary>
-/// Mends what a crash left between the end of a job and the telling of those that wait for it, settles batches that nobody settled, and clears away what is over: held keys,
-/// cancel requests and watches. All of it is guarded, and nothing that this finds in the ordinary course of things is an error: ends are told behind the back of whoever writes them.
+/// Mends what a crash left between the end of a job and the telling of those that wait for it, settles batches that nobody settled, and clears away held keys
+/// and watches that are over. All of it is guarded, and nothing that this finds in the ordinary course of things is an error: ends are told behind the back of whoever writes them.
 /// </summary>
 internal sealed class TieSweep(TieStore ties, RepairStore store, WatchStore watches, Followers followers, TimeProvider time, ILogger<TieSweep> log)
 {
@@ -41,7 +41,6 @@ internal sealed class TieSweep(TieStore ties, RepairStore store, WatchStore watc
                 // more of them
             }
 
-            await store.ClearCancelRequestsAsync(ct);
             await watches.ClearAsync(ct);
             _clearedAt = time.GetTimestamp();
         }

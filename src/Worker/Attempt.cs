@@ -40,6 +40,9 @@ internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, Handler
 
     public HandlerEntry Handler => handler;
 
+    /// <summary>Who wants it stopped, when somebody does. Set before the token is cancelled.</summary>
+    public CancelOrder? Order { get; set; }
+
     /// <summary>Where its slot goes back to; null until it is started.</summary>
     public SemaphoreSlim? Slots { get; set; }
 

@@ -10,8 +10,8 @@ namespace Jobs.Worker;
 /// and starts their handlers. It never waits for more tickets than there are.
 /// </summary>
 internal sealed class Claimer(
-    string queue, int concurrency, TicketConsumer consumer, JobStore store, Executor executor, Running running, Session session,
-    IReadOnlyDictionary<string, HandlerEntry> handlers, TimeProvider time, ILogger log) : IDisposable
+    string queue, int concurrency, TicketConsumer consumer, JobStore store, QueueStore queues, Executor executor, Running running, Session session,
+    IReadOnlyDictionary<string, HandlerEntry> handlers, Action onPaused, TimeProvider time, ILogger log) : IDisposable
 {
     private const int MaxBatch = 500;
 
@@ -45,18 +45,21 @@ internal sealed class Claimer(
 
     public void Dispose() => _slots.Dispose();
 
-    /// <summary>Runs until <paramref name="stop"/>. What was claimed but not started by then is handed back with the session's other attempts.</summary>
-    public async Task RunAsync(CancellationToken stop)
+    /// <summary>
+    /// Takes tickets until <paramref name="leave"/>; what it has taken by then is run. At <paramref name="stop"/>, which implies the other, what was claimed but not started is handed
+    /// back with the session's other attempts.
+    /// </summary>
+    public async Task RunAsync(CancellationToken leave, CancellationToken stop)
     {
-        while (!stop.IsCancellationRequested)
+        while (!leave.IsCancellationRequested)
         {
             try
             {
-                await _slots.WaitAsync(stop);
+                await _slots.WaitAsync(leave);
                 var slots = 1;
                 try
                 {
-                    if (!await consumer.WaitAsync(stop))
+                    if (!await consumer.WaitAsync(leave))
                     {
                         return;
                     }
@@ -84,7 +87,7 @@ internal sealed class Claimer(
                     }
                 }
             }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            catch (OperationCanceledException) when (leave.IsCancellationRequested)
             {
                 return;
             }
@@ -92,7 +95,7 @@ internal sealed class Claimer(
             {
                 log.ClaimerFailed(queue, e);
                 consumer.Break("its tickets were not claimed"); // the broker delivers them again
-                await Task.Delay(TimeSpan.FromSeconds(1), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(TimeSpan.FromSeconds(1), time, leave).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
@@ -127,9 +130,10 @@ internal sealed class Claimer(
             await consumer.SetAsideAsync(_garbage, stop);
         }
 
-        if (_tickets.Count > 0)
+        if (_tickets.Count > 0 && !await ClaimAsync(stop))
         {
-            await ClaimAsync(stop);
+            onPaused(); // not acknowledged: they go back to the broker
+            return;
         }
 
         CrashPoint.Hit("X3");
@@ -137,7 +141,8 @@ internal sealed class Claimer(
         CrashPoint.Hit("X4");
     }
 
-    private async Task ClaimAsync(CancellationToken stop)
+    /// <returns>False: the queue is paused, or was just now, and the tickets are as valid as before.</returns>
+    private async Task<bool> ClaimAsync(CancellationToken stop)
     {
         _tickets.Sort(static (a, b) => a.Id.Value.CompareTo(b.Id.Value)); // the same order for everyone: no deadlocks
         var ids = _tickets.ConvertAll(t => t.Id.Value).ToArray();
@@ -169,10 +174,17 @@ internal sealed class Claimer(
             }
         }
 
+        if (_claimed.Count == 0 && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
+        {
+            return false;
+        }
+
         if (_claimed.Count < ids.Length)
         {
             await ReleaseUnhandledAsync(ids, dispatches, stop);
         }
+
+        return true;
     }
 
     private async Task AdoptAsync(Lease lease, Guid[] ids, CancellationToken stop)

@@ -28,13 +28,17 @@ internal sealed class Executor(
         StopAll(null, Stop.Shutdown);
     }
 
-    /// <summary>Somebody asked for the end of this attempt. It may have ended already.</summary>
-    public void Cancel(JobId id, int attempt)
+    /// <summary>Somebody asked for the end of this attempt, and asks again until it has ended. False: it is not here.</summary>
+    public bool Cancel(CancelOrder order)
     {
-        if (running.Find(id, attempt) is { } found)
+        if (running.Find(order.Id, order.Attempt) is not { } found)
         {
-            _ = StopAsync(found, Stop.Cancel);
+            return false;
         }
+
+        found.Order ??= order;
+        _ = StopAsync(found, Stop.Cancel);
+        return true;
     }
 
     /// <summary>Starts an attempt on the thread pool; its slot is released when the handler has returned or was abandoned.</summary>
@@ -162,8 +166,7 @@ internal sealed class Executor(
             case Stop.Timeout:
                 return Failed(attempt, "Jobs.Timeout", $"The attempt took longer than its timeout, {Text(attempt.Timeout)}, and was cancelled.{threw}", error.StackTrace, delay: null);
             case Stop.Cancel:
-                log.JobCancelled(job.Id, job.Type, job.Attempt);
-                return Completion.Ended(attempt, JobState.Cancelled, error: ErrorText.Json("Jobs.Cancelled", $"It was cancelled on request while it ran.{threw}", error.StackTrace));
+                return Cancelled(attempt, threw, error.StackTrace);
             case Stop.Shutdown or Stop.Lost when error is OperationCanceledException:
                 log.AttemptCancelled(job.Id, job.Type, job.Attempt);
                 return null;
@@ -183,6 +186,8 @@ internal sealed class Executor(
                 return json.Length <= _options.MaxArgumentBytes
                     ? Completion.Ended(attempt, JobState.Succeeded, json)
                     : throw new JobTooLargeException($"the result of a \"{attempt.Job.Type}\" job", json.Length, _options.MaxArgumentBytes);
+            case JobOutcome.Retry or JobOutcome.Snooze when attempt.Why == Stop.Cancel:
+                return Cancelled(attempt, $" Then its handler wanted it to {(outcome is JobOutcome.Retry ? "be tried again" : "snooze")}.", stack: null);
             case JobOutcome.Retry retry:
                 return Failed(attempt, "Jobs.RetryAfter", retry.Reason, stack: null, retry.Delay);
             case JobOutcome.Snooze snooze:
@@ -194,6 +199,17 @@ internal sealed class Executor(
                 throw new InvalidOperationException($"The handler of \"{attempt.Job.Type}\" returned no outcome; return JobOutcome.Succeeded when it is done.");
         }
     }
+
+    /// <summary>A request holds for the job, not for one attempt: whatever would have been tried again has ended.</summary>
+    private Completion Cancelled(Attempt attempt, string more, string? stack)
+    {
+        log.JobCancelled(attempt.Job.Id, attempt.Job.Type, attempt.Job.Attempt, attempt.Order?.By ?? "somebody");
+        return Completion.Ended(attempt, JobState.Cancelled, error: ErrorText.Json("Jobs.Cancelled", $"It was cancelled {Who(attempt)} while it ran.{Why(attempt)}{more}", stack));
+    }
+
+    private static string Who(Attempt attempt) => attempt.Order?.By is { } by ? $"by {by}" : "on request";
+
+    private static string Why(Attempt attempt) => attempt.Order?.Reason is { } reason ? $" Reason: {reason.TrimEnd('.')}." : "";
 
     private Completion Failed(Attempt attempt, string type, string message, string? stack, TimeSpan? delay)
     {
@@ -276,7 +292,7 @@ internal sealed class Executor(
             Completion? completion = attempt.Why switch
             {
                 Stop.Timeout => Failed(attempt, "Jobs.Timeout", $"The attempt took longer than its timeout, {Text(attempt.Timeout)}, and {still}", stack: null, delay: null),
-                Stop.Cancel => Completion.Ended(attempt, JobState.Cancelled, error: ErrorText.Json("Jobs.Cancelled", $"It was cancelled on request while it ran, and {still}", null)),
+                Stop.Cancel => Completion.Ended(attempt, JobState.Cancelled, error: ErrorText.Json("Jobs.Cancelled", $"It was cancelled {Who(attempt)} while it ran.{Why(attempt)} It {still}", null)),
                 _ => null,
             };
             log.AttemptAbandoned(job.Id, job.Type, job.Attempt, attempt.Why, _grace.TotalSeconds, completion switch

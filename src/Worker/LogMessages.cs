@@ -44,8 +44,8 @@ internal static partial class LogMessages
     [LoggerMessage(1424, LogLevel.Error, "The retry delay of {Type} threw; the default is used")]
     public static partial void RetryPolicyFailed(this ILogger log, string type, Exception error);
 
-    [LoggerMessage(1425, LogLevel.Information, "Job {JobId} ({Type}), attempt {Attempt}, was cancelled on request")]
-    public static partial void JobCancelled(this ILogger log, JobId jobId, string type, int attempt);
+    [LoggerMessage(1425, LogLevel.Information, "Job {JobId} ({Type}), attempt {Attempt}, was cancelled on request of {By}")]
+    public static partial void JobCancelled(this ILogger log, JobId jobId, string type, int attempt, string by);
 
     [LoggerMessage(1426, LogLevel.Error, "Job {JobId} ({Type}), attempt {Attempt}, was told to stop ({Why}) and ignored that for {GraceSeconds} s. It is abandoned: its code may still run in this process; {Then}")]
     public static partial void AttemptAbandoned(this ILogger log, JobId jobId, string type, int attempt, Stop why, double graceSeconds, string then);
@@ -68,15 +68,30 @@ internal static partial class LogMessages
     [LoggerMessage(1432, LogLevel.Error, "{Count} outcomes could not be written before the shutdown's deadline; their jobs are run again: {Error}")]
     public static partial void OutcomesGivenUp(this ILogger log, int count, string error);
 
-    [LoggerMessage(1440, LogLevel.Warning, "Log lines of {Count} attempts could not be written (try {Try}); they are kept, in bounded memory, until Postgres takes them: {Error}")]
+    [LoggerMessage(1440, LogLevel.Information, "Queue {Queue} is paused: its tickets went back to the broker, and none of its jobs is started until it is resumed")]
+    public static partial void QueuePaused(this ILogger log, string queue);
+
+    [LoggerMessage(1441, LogLevel.Information, "Queue {Queue} goes on after a pause")]
+    public static partial void QueueResumed(this ILogger log, string queue);
+
+    [LoggerMessage(1442, LogLevel.Information, "Worker is draining, by order of {By} ({Reason}): it takes no more jobs, and leaves when the {Running} that it runs have ended")]
+    public static partial void WorkerDraining(this ILogger log, int running, string by, string reason);
+
+    [LoggerMessage(1443, LogLevel.Information, "Worker is drained and leaves")]
+    public static partial void WorkerDrained(this ILogger log);
+
+    [LoggerMessage(1444, LogLevel.Warning, "What operators say about queues was not read (try {Try}), trying again; what was heard last stands: {Error}")]
+    public static partial void OrdersNotRead(this ILogger log, int @try, string error);
+
+    [LoggerMessage(1450, LogLevel.Warning, "Log lines of {Count} attempts could not be written (try {Try}); they are kept, in bounded memory, until Postgres takes them: {Error}")]
     public static partial void LogLinesKept(this ILogger log, int count, int @try, string error);
 
-    [LoggerMessage(1441, LogLevel.Error, "Log lines of {Count} attempts are lost: {Error}")]
+    [LoggerMessage(1451, LogLevel.Error, "Log lines of {Count} attempts are lost: {Error}")]
     public static partial void LogLinesLost(this ILogger log, int count, string error);
 
-    [LoggerMessage(1442, LogLevel.Warning, "{Count} log lines of handlers were left out, because {Megabytes} MB of them were waiting for Postgres")]
+    [LoggerMessage(1452, LogLevel.Warning, "{Count} log lines of handlers were left out, because {Megabytes} MB of them were waiting for Postgres")]
     public static partial void LogLinesDropped(this ILogger log, long count, long megabytes);
 
-    [LoggerMessage(1443, LogLevel.Warning, "The progress of {Count} attempts could not be written; their next word is tried again: {Error}")]
+    [LoggerMessage(1453, LogLevel.Warning, "The progress of {Count} attempts could not be written; their next word is tried again: {Error}")]
     public static partial void ProgressNotWritten(this ILogger log, int count, string error);
 }

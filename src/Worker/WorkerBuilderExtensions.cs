@@ -43,6 +43,7 @@ public static class WorkerBuilderExtensions
                 filter.Rules.Insert(0, new LoggerFilterRule(typeof(AttemptLogProvider).FullName, null, worker.LogLevel, null));
             }
         });
+        services.AddSingleton<OrderWatch>();
         services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor>((profile, worker, running, executor) =>
         {
             profile.Roles.Add("worker");

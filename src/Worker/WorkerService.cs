@@ -29,25 +29,40 @@ internal sealed class WorkerService : IHostedService, IDisposable
     private readonly List<Line> _lines = [];
     private readonly List<Task> _consuming = [];
     private readonly List<Task> _claiming = [];
+    private readonly OrderWatch _watch;
+    private readonly IHostApplicationLifetime _host;
     private readonly List<PosixSignalRegistration> _signals = [];
     private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _leave; // _stop implies it
     private readonly CancellationTokenSource _hurry = new();
     private Task _completing = Task.CompletedTask;
+    private Task _watching = Task.CompletedTask;
+    private Task _draining = Task.CompletedTask;
     private Task _logging = Task.CompletedTask;
     private Task _reporting = Task.CompletedTask;
     private int _signalCount;
 
     public WorkerService(
         WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
-        Executor executor, Completer completer, Followers followers, Output output, Running running, TimeProvider time, ILogger<WorkerService> log)
+        Executor executor, Completer completer, Followers followers, Output output, Running running, QueueStore queues, OrderWatch watch, IHostApplicationLifetime host, TimeProvider time,
+        ILogger<WorkerService> log)
     {
+        (_watch, _host) = (watch, host);
+        _leave = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         (_options, _store, _tickets, _session, _executor, _completer, _followers, _output, _running, _time, _log) =
             (options, store, tickets, session, executor, completer, followers, output, running, time, log);
         _connection = new BrokerConnection(jobs.Value, "consume", log);
         foreach (var (queue, concurrency) in options.Queues)
         {
             var consumer = new TicketConsumer(_connection, topology, queue, Prefetch.Least(concurrency), (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
-            _lines.Add(new Line(consumer, new Claimer(queue, concurrency, consumer, store, executor, running, session, options.Handlers, time, log)));
+            consumer.Pause(); // until the first look at what operators say
+            _lines.Add(new Line(queue, consumer, new Claimer(queue, concurrency, consumer, store, queues, executor, running, session, options.Handlers, OnPaused, time, log)));
+
+            void OnPaused()
+            {
+                consumer.Pause();
+                watch.Hurry();
+            }
         }
     }
 
@@ -59,9 +74,10 @@ internal sealed class WorkerService : IHostedService, IDisposable
         foreach (var line in _lines)
         {
             _consuming.Add(Task.Run(() => line.Consumer.RunAsync(_stop.Token), CancellationToken.None));
-            _claiming.Add(Task.Run(() => line.Claimer.RunAsync(_stop.Token), CancellationToken.None));
+            _claiming.Add(Task.Run(() => line.Claimer.RunAsync(_leave.Token, _stop.Token), CancellationToken.None));
         }
 
+        _watching = Task.Run(() => _watch.RunAsync(_lines.ToDictionary(l => l.Queue, l => l.Consumer), d => _draining = DrainAsync(d), _stop.Token), CancellationToken.None);
 
         // The host stops at the first signal; at the second one, the grace period ends.
         foreach (var signal in new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT })
@@ -83,6 +99,8 @@ internal sealed class WorkerService : IHostedService, IDisposable
     {
         _log.WorkerStopping(_running.Count, _options.ShutdownGrace.TotalSeconds);
         await _stop.CancelAsync();
+        await _watching;
+        await _draining;
         await Task.WhenAll(_lines.Select(l => l.Consumer.CloseAsync())); // buffered tickets go back to the broker
         await Task.WhenAll(_claiming);
         await Task.WhenAll(_consuming);
@@ -105,8 +123,28 @@ internal sealed class WorkerService : IHostedService, IDisposable
     {
         _signals.ForEach(s => s.Dispose());
         _lines.ForEach(l => l.Claimer.Dispose());
+        _leave.Dispose();
         _stop.Dispose();
         _hurry.Dispose();
+    }
+
+    /// <summary>Takes no more jobs, gives those that run all the time they need, and then has the whole process stop.</summary>
+    private async Task DrainAsync(Drain drain)
+    {
+        _log.WorkerDraining(_running.Count, drain.By ?? "somebody", drain.Reason ?? "no reason given");
+        _lines.ForEach(l => l.Consumer.Pause()); // buffered tickets go back to the broker
+        await _leave.CancelAsync();
+        await Task.WhenAll(_claiming);
+        foreach (var line in _lines)
+        {
+            if (!await line.Claimer.WaitIdleAsync(_stop.Token))
+            {
+                return; // somebody was less patient
+            }
+        }
+
+        _log.WorkerDrained();
+        _host.StopApplication();
     }
 
     private async Task HandBackAsync(CancellationToken ct)
@@ -140,5 +178,5 @@ internal sealed class WorkerService : IHostedService, IDisposable
     }
 
     /// <summary>All there is for one queue.</summary>
-    private sealed record Line(TicketConsumer Consumer, Claimer Claimer);
+    private sealed record Line(string Queue, TicketConsumer Consumer, Claimer Claimer);
 }

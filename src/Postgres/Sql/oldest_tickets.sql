@@ -1,4 +1,5 @@
 -- For each queue with waiting jobs: when its oldest ticket was sent, and what its markers say. One index descent a queue, however long the queue is.
+-- Not the paused ones: nobody takes their tickets, so nothing can be told from that.
 with recursive q as (
   (select j.queue from jobs.job j where j.ticket_at is not null and j.state = 'queued' order by j.queue limit 1)
   union all
@@ -10,4 +11,4 @@ select q.queue,
   extract(epoch from now() - m.swept_to)::float8 as swept_age,
   extract(epoch from now() - m.swept_at)::float8 as back_age
 from q left join jobs.queue m on m.name = q.queue
-where q.queue is not null
+where q.queue is not null and not (m.paused_at is not null and (m.paused_until is null or m.paused_until > now()))

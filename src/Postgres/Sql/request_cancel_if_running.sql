@@ -1,6 +1,7 @@
--- Asks the workers that run these jobs to stop them. Nothing is asked for the others. A second request renews the first, which may have been for another session.
-insert into jobs.cancel_request (job, session)
-select j.id, j.session from jobs.job j where j.id = any($1::uuid[]) and j.state = 'running'
+-- Asks the workers that run these jobs ($1) to stop them, for $2 and because of $3. Nothing is asked for the others. Their rows are not locked: the ends of running jobs lock many, in
+-- no order. One that ends meanwhile leaves a request that the scheduler clears away. Who asked first stands.
+insert into jobs.cancel_request (job, session, by, reason)
+select j.id, j.session, $2, $3 from jobs.job j where j.id = any($1::uuid[]) and j.state = 'running'
 order by j.id
-on conflict (job) do update set session = excluded.session, requested_at = excluded.requested_at
-returning job
+on conflict (job) do update set session = excluded.session
+returning job, jobs.signal('cancel')

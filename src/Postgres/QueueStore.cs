@@ -1,0 +1,114 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Jobs.Postgres;
+
+/// <summary>The statements by which operators steer what is run: pauses, ageing, draining; and those by which workers and the scheduler hear of it.</summary>
+internal sealed class QueueStore(Database database)
+{
+    /// <summary>No claim of this queue that begins after this has returned takes anything.</summary>
+    public async Task PauseAsync(string queue, DateTimeOffset? until, string by, string? reason, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("pause_queue", Param.Of(queue), Param.Of(by), Param.Text(reason),
+            new NpgsqlParameter { Value = (object?)until?.ToUniversalTime() ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <returns>False: it was not paused.</returns>
+    public async Task<bool> ResumeAsync(string queue, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("resume_queue", Param.Of(queue));
+        return await command.ExecuteScalarAsync(ct) is not null;
+    }
+
+    public async Task SetAgeingAsync(string queue, int? seconds, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("set_ageing", Param.Of(queue), new NpgsqlParameter { Value = (object?)seconds ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer });
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <returns>False: there is no such worker.</returns>
+    public async Task<bool> DrainIfWorkerAsync(Guid session, string by, string? reason, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("drain_if_worker", Param.Of(session), Param.Of(by), Param.Text(reason));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct);
+    }
+
+    /// <summary>What a worker has been told.</summary>
+    public async Task<Orders> OrdersAsync(Guid session, string[] queues, CancellationToken ct)
+    {
+        await using var command = database.Command("read_orders", Param.Of(session), Param.Of(queues));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var paused = new Dictionary<string, TimeSpan?>();
+        Drain? drain = null;
+        while (await reader.ReadAsync(ct))
+        {
+            var (by, reason) = (reader.IsDBNull(3) ? null : reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4));
+            if (reader.GetBoolean(2))
+            {
+                drain = new Drain(by, reason);
+            }
+            else
+            {
+                paused[reader.GetString(0)] = reader.IsDBNull(1) ? null : TimeSpan.FromSeconds(Math.Clamp(reader.GetDouble(1), 0, 86_400));
+            }
+        }
+
+        return new Orders(paused, drain);
+    }
+
+    /// <summary>A claim took none of these tickets although one of them is valid: the queue was paused then.</summary>
+    public async Task<bool> StillClaimableAsync(Guid[] ids, int[] dispatches, string queue, string[] types, CancellationToken ct)
+    {
+        await using var command = database.Command("still_claimable", Param.Of(ids), Param.Of(dispatches), Param.Of(queue), Param.Of(types));
+        return (bool)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>Queues whose jobs gain priority, each with the time (seconds on the database clock) before which a job must have been given its ticket to gain some now.</summary>
+    public async Task<Dictionary<string, double>> AgeingQueuesAsync(CancellationToken ct)
+    {
+        await using var command = database.Command("ageing_queues");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var queues = new Dictionary<string, double>();
+        while (await reader.ReadAsync(ct))
+        {
+            queues[reader.GetString(0)] = reader.GetDouble(1);
+        }
+
+        return queues;
+    }
+
+    /// <summary>Up to <paramref name="limit"/> queued jobs whose ticket was sent between the two times: a level of priority more, and a new ticket.</summary>
+    public Task<List<Ticket>> AgeIfQueuedAsync(string queue, double from, double to, int limit, CancellationToken ct) =>
+        JobStore.ReadQueuedAsync(database.Command("age_if_queued", Param.Of(queue), Param.Of(from), Param.Of(to), Param.Of(limit)), ct);
+
+    /// <summary>The same queues, with what operators have set.</summary>
+    public async Task<IReadOnlyList<QueueInfo>> WithSettingsAsync(IReadOnlyList<QueueInfo> queues, CancellationToken ct)
+    {
+        var settings = new Dictionary<string, (QueuePause? Paused, TimeSpan? Ageing)>();
+        await using (var command = database.Command("queue_settings"))
+        {
+            await using var reader = await command.ExecuteReaderAsync(ct);
+            while (await reader.ReadAsync(ct))
+            {
+                settings[reader.GetString(0)] = (
+                    reader.IsDBNull(1) ? null : new QueuePause(reader.GetFieldValue<DateTimeOffset>(1), reader.IsDBNull(2) ? null : reader.GetString(2),
+                        reader.IsDBNull(3) ? null : reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetFieldValue<DateTimeOffset>(4)),
+                    reader.IsDBNull(5) ? null : TimeSpan.FromSeconds(reader.GetInt32(5)));
+            }
+        }
+
+        return settings.Count == 0 ? queues : [.. queues.Select(q => settings.TryGetValue(q.Name, out var s) ? q with { Paused = s.Paused, Ageing = s.Ageing } : q)];
+    }
+}
+
+/// <summary>What a worker has been told: paused queues, each with the time until that ends by itself, and to leave.</summary>
+internal sealed record Orders(IReadOnlyDictionary<string, TimeSpan?> Paused, Drain? Drain);
+
+/// <summary>Who wants a worker to leave, and why.</summary>
+internal sealed record Drain(string? By, string? Reason);

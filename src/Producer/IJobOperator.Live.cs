@@ -1,0 +1,41 @@
+namespace Jobs;
+
+public partial interface IJobOperator
+{
+    /// <summary>
+    /// Pauses a queue: from the return of this call on no claim of one of its jobs begins, on any machine; jobs whose claim had begun, and those that run, finish. New jobs may be
+    /// enqueued, and wait. It is a row in Postgres: it outlives every restart. Workers give the queue's tickets back to the broker within a second. Paused anew, the newest order counts.
+    /// </summary>
+    /// <param name="queue">The queue; it need not exist yet.</param>
+    /// <param name="until">When it goes on by itself, by the database clock; null: when it is resumed.</param>
+    /// <param name="act">By whom and why.</param>
+    /// <param name="ct">Cancels the call.</param>
+    /// <exception cref="ArgumentException">A value of <paramref name="act"/> is longer than 200 characters.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="until"/> is not after now, by this machine's clock.</exception>
+    Task PauseQueueAsync(QueueName queue, DateTimeOffset? until = null, Act? act = null, CancellationToken ct = default);
+
+    /// <summary>Ends a pause. Workers go on with the queue within a second.</summary>
+    /// <returns>False: it was not paused, or no longer.</returns>
+    Task<bool> ResumeQueueAsync(QueueName queue, CancellationToken ct = default);
+
+    /// <summary>
+    /// Has a worker take no more jobs, finish those it runs, however long that takes, and then stop its host, with all its roles. Told twice, the first order stands. There is no
+    /// way back: start another one.
+    /// </summary>
+    /// <param name="session">Its id, from <see cref="SessionsAsync"/>.</param>
+    /// <param name="act">By whom and why.</param>
+    /// <param name="ct">Cancels the call.</param>
+    /// <exception cref="JobsException">There is no such process, or it runs no jobs.</exception>
+    /// <exception cref="ArgumentException">A value of <paramref name="act"/> is longer than 200 characters.</exception>
+    Task DrainAsync(Guid session, Act? act = null, CancellationToken ct = default);
+
+    /// <summary>
+    /// A queued job of this queue gains a level of priority each time it has waited for <paramref name="each"/> more, up to 31, so that none is starved by more urgent ones. The
+    /// bound, and what it costs, is in docs/OPERATIONS.md.
+    /// </summary>
+    /// <param name="queue">The queue; it need not exist yet.</param>
+    /// <param name="each">1 s to 7 days, whole seconds. Null: priorities stay as they are from now on.</param>
+    /// <param name="ct">Cancels the call.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="each"/> is out of range.</exception>
+    Task SetAgeingAsync(QueueName queue, TimeSpan? each, CancellationToken ct = default);
+}

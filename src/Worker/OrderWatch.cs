@@ -1,0 +1,118 @@
+using Jobs.Coordination;
+using Jobs.Postgres;
+using Jobs.RabbitMq;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Worker;
+
+/// <summary>
+/// Hears what operators tell this worker: to pause a queue, to go on with it, to leave. At a signal, with each heartbeat, and when a pause ends by itself. Nothing is consumed
+/// before the first look. What is in force is in the rows: a claim obeys a pause whether or not it was heard of here; this gives the tickets back to the broker meanwhile.
+/// </summary>
+internal sealed class OrderWatch(QueueStore store, Session session, Signals signals, IOptions<JobsOptions> options, ILogger<OrderWatch> log) : IDisposable
+{
+    private static readonly TimeSpan Deaf = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Margin = TimeSpan.FromMilliseconds(20);
+
+    private readonly TimeSpan _interval = options.Value.SessionTtl / Session.BeatsPerTtl;
+    private readonly SemaphoreSlim _news = new(0);
+    private readonly HashSet<string> _paused = [];
+    private Drain? _drain;
+
+    /// <summary>Looks again now.</summary>
+    public void Hurry() => _news.Release();
+
+    public async Task RunAsync(IReadOnlyDictionary<string, TicketConsumer> consumers, Action<Drain> leave, CancellationToken stop)
+    {
+        using var queue = signals.On("queue", name => HurryIf(consumers.ContainsKey(name)));
+        using var drain = signals.On("drain", id => HurryIf(id == session.Current.Id.ToString()));
+        using var again = signals.On(Signals.Reconnected, _ => Hurry());
+        try
+        {
+            for (var failures = 0; ;)
+            {
+                TimeSpan wait;
+                try
+                {
+                    while (_news.Wait(0, CancellationToken.None))
+                    {
+                        // what has been said so far is read now
+                    }
+
+                    wait = await ObeyAsync(consumers, leave, stop);
+                    failures = 0;
+                }
+                catch (Exception e) when (!stop.IsCancellationRequested)
+                {
+                    wait = Transient.Delay(++failures);
+                    log.OrdersNotRead(failures, e.Message);
+                }
+
+                await _news.WaitAsync(wait, stop);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return;
+        }
+    }
+
+    public void Dispose() => _news.Dispose();
+
+    private void HurryIf(bool meant)
+    {
+        if (meant)
+        {
+            Hurry();
+        }
+    }
+
+    /// <returns>How long to wait for the next look.</returns>
+    private async Task<TimeSpan> ObeyAsync(IReadOnlyDictionary<string, TicketConsumer> consumers, Action<Drain> leave, CancellationToken ct)
+    {
+        var id = session.Current.Id;
+        var (paused, drain) = await store.OrdersAsync(id, [.. consumers.Keys], ct);
+        if (_drain is not null)
+        {
+            if (drain is null)
+            {
+                await store.DrainIfWorkerAsync(id, _drain.By ?? "", _drain.Reason, ct); // a new session of a process that was taken for dead while it drained
+            }
+
+            return _interval;
+        }
+
+        if (drain is not null)
+        {
+            _drain = drain;
+            leave(drain);
+            return _interval;
+        }
+
+        var wait = signals.Listening || _interval < Deaf ? _interval : Deaf;
+        foreach (var (name, consumer) in consumers)
+        {
+            if (!paused.TryGetValue(name, out var left))
+            {
+                consumer.Resume();
+                if (_paused.Remove(name))
+                {
+                    log.QueueResumed(name);
+                }
+
+                continue;
+            }
+
+            consumer.Pause();
+            if (_paused.Add(name))
+            {
+                log.QueuePaused(name);
+            }
+
+            wait = left is { } l && l + Margin < wait ? l + Margin : wait;
+        }
+
+        return wait;
+    }
+}
