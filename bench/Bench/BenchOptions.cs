@@ -14,7 +14,8 @@ internal sealed record BenchOptions
           --floor, --ours       only one of the two columns
           --json FILE           the medians and ratios as one JSON object
           --peers               the table of other systems, measured earlier
-          --features            instead: what unique keys, batches and deadlines cost when they are used
+          --features            instead: what unique keys, batches, deadlines, logs, progress and results cost when they are used
+          --waits               instead: how soon those who wait for a job have its result
           --ingest              instead: how fast jobs come in by the SQL function and over AMQP
           --growth              instead: does the drain rate hold with a long queue and a long history?
           --growth-waiting N    jobs that wait behind those that are drained (default 1000000)
@@ -27,6 +28,7 @@ internal sealed record BenchOptions
     public bool Growth { get; private init; }
     public bool Features { get; private init; }
     public bool Ingest { get; private init; }
+    public bool Waits { get; private init; }
     public bool FloorOnly { get; private init; }
     public bool OursOnly { get; private init; }
     public int Rounds { get; private init; } = 3;
@@ -60,6 +62,7 @@ internal sealed record BenchOptions
                 "--growth" => options with { Growth = true },
                 "--features" => options with { Features = true },
                 "--ingest" => options with { Ingest = true },
+                "--waits" => options with { Waits = true },
                 "--floor" => options with { FloorOnly = true },
                 "--ours" => options with { OursOnly = true },
                 "--rounds" => options with { Rounds = Number(arg, left, 1, 100) },
