@@ -87,7 +87,7 @@ internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, Handler
     }
 
     /// <summary>Its handler wrote this to a logger.</summary>
-    public void Log(LogLine line)
+    public void Keep(LogLine line)
     {
         if (Volatile.Read(ref _log) is not { } log)
         {

@@ -55,7 +55,7 @@ internal sealed class AttemptLogProvider(CurrentAttempt current, WorkerOptions o
         {
             if (IsEnabled(logLevel))
             {
-                provider._current.Value!.Log(new LogLine(provider._time.GetUtcNow(), logLevel, category, formatter(state, exception), exception?.ToString(), provider.Scopes()));
+                provider._current.Value!.Keep(new LogLine(provider._time.GetUtcNow(), logLevel, category, formatter(state, exception), exception?.ToString(), provider.Scopes()));
             }
         }
     }

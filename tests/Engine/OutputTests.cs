@@ -1,7 +1,9 @@
 using Jobs.Postgres;
+using Jobs.Worker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Jobs.Tests.Engine;
 
@@ -11,6 +13,7 @@ public sealed class OutputTests
     private static readonly Action<IServiceCollection> Quiet = s => s.AddLogging(l => l.SetMinimumLevel(LogLevel.Information));
 
     private ILogger _log = Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
+    private ILogger _own = Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
 
     // ---- logs
 
@@ -206,6 +209,7 @@ public sealed class OutputTests
         Run run = (_, _, _) =>
         {
             _log.LogInformation("inside");
+            _own.LogInformation("the platform's own");
             after = Task.Run(async () =>
             {
                 await late.Task;
@@ -219,7 +223,7 @@ public sealed class OutputTests
         await app.EndedAsync(id);
         late.SetResult();
         await after!;
-        Assert.Equal(["inside"], await TextsAsync(app, id, new() { Follow = true }));
+        Assert.Equal(["inside"], await TextsAsync(app, id, new() { Follow = true })); // and not the platform's own either
 
         await using var other = await TestApp.CreateAsync();
         await WorkerAsync(other, run, settings: new() { ["Jobs:Worker:CaptureLogs"] = "false" });
@@ -249,6 +253,53 @@ public sealed class OutputTests
         Assert.Equal(Enumerable.Range(0, 500).Select(n => $"{n}"), await TextsAsync(app, id));
         var job = await app.GetAsync(id);
         Assert.Equal((JobState.Queued, 500L), (job.State, job.Progress?.Done));
+    }
+
+    [Fact]
+    public async Task Lines_for_which_there_is_no_memory_are_counted_and_that_is_said()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var host = await WorkerAsync(app, (_, _, _) =>
+        {
+            _log.LogInformation("no room");
+            _log.LogInformation("none either");
+            return Task.FromResult(JobOutcome.Succeeded);
+        });
+        var writer = host.Services.GetRequiredService<LogWriter>();
+        writer.Hold((int)LogWriter.MaxHeld); // as if so much waited for Postgres
+        var id = await app.Jobs.EnqueueAsync(new Work(1));
+        Assert.Equal("2 lines were left out (2 of them because too many lines of this worker were waiting for Postgres).", Assert.Single(await LinesAsync(app, id, 1)).Text);
+        await app.LoggedAsync(1452);
+        Assert.Equal(2, writer.Dropped);
+        writer.Hold(-(int)LogWriter.MaxHeld);
+        Assert.Equal("no room", (await LinesAsync(app, await app.Jobs.EnqueueAsync(new Work(2)), 2))[0].Text);
+    }
+
+    [Fact]
+    public async Task Lines_wait_while_Postgres_does_not_take_them()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var gate = new Gate();
+        await WorkerAsync(app, async (job, context, ct) =>
+        {
+            _log.LogInformation("before");
+            var outcome = await gate.RunAsync(job, context, ct);
+            _log.LogInformation("after");
+            return outcome;
+        });
+        await using var connection = await app.ConnectAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await new NpgsqlCommand(app.InSchema("lock table jobs.log; set local application_name = 'the one in the way'"), connection, transaction).ExecuteNonQueryAsync();
+        var id = await app.Jobs.EnqueueAsync(new Work());
+        await gate.Begun;
+        await Eventually.SeeAsync(() => app.ScalarAsync<bool>("""
+            select coalesce(bool_or(pg_terminate_backend(pid)), false) from pg_stat_activity where wait_event_type = 'Lock' and query like '%' || $1 || ':append_log%'
+            """, app.Schema), stuck => stuck, "the statement is broken", app.Log.Tail);
+        await app.LoggedAsync(1450);
+        gate.Open();
+        await app.EndedAsync(id); // the job does not wait for its log
+        await transaction.RollbackAsync();
+        Assert.Equal(["before", "after"], (await LinesAsync(app, id, 2)).Select(l => l.Text));
     }
 
     [Fact]
@@ -352,7 +403,8 @@ public sealed class OutputTests
                 s.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(settings).Build());
             }
         });
-        _log = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop.Orders");
+        var loggers = host.Services.GetRequiredService<ILoggerFactory>();
+        (_log, _own) = (loggers.CreateLogger("Shop.Orders"), loggers.CreateLogger("Jobs.Worker.Executor"));
         return host;
     }
 
