@@ -15,6 +15,9 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     ListCommand.Create(target),
     BatchCommand.Create(target),
     QueuesCommand.Create(target),
+    PauseCommand.CreatePause(target),
+    PauseCommand.CreateResume(target),
+    PauseCommand.CreateAgeing(target),
     SchedulesCommand.Create(target),
     WorkersCommand.Create(target),
 };

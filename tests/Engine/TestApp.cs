@@ -51,6 +51,8 @@ internal sealed class TestApp : IAsyncDisposable
 
     public RepairStore Repair => _client.Services.GetRequiredService<RepairStore>();
 
+    public QueueStore Queues => _client.Services.GetRequiredService<QueueStore>();
+
     public SessionStore Sessions => _client.Services.GetRequiredService<SessionStore>();
 
     public Markers Markers => _client.Services.GetRequiredService<Markers>();

@@ -48,7 +48,8 @@ internal static class GetCommand
         Line("id", job.Id.ToString());
         Line("type", job.Type);
         Line("queue", $"{job.Queue}, priority {job.Priority}");
-        Line("state", Words.Of(job.State), Styles.Of(job.State));
+        Line("state", JobView.State(job), Styles.Of(job.State));
+        Line("", job.CancelRequested is { } asked ? $"asked for by {asked.By ?? "somebody"} {Plain.Relative(asked.At, now)}{(asked.Reason is { } why ? $": {why}" : "")}" : null, Styles.Faint);
         Line("enqueued", When(job.EnqueuedAt));
         Line("due", When(job.DueAt));
         Line("expires", When(job.ExpiresAt));

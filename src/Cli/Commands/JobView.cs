@@ -13,6 +13,7 @@ internal static class JobView
         queue = job.Queue,
         priority = job.Priority,
         state = Words.Of(job.State),
+        cancelRequested = job.CancelRequested,
         attempt = job.Attempt,
         failures = job.Failures,
         crashes = job.Crashes,
@@ -43,6 +44,9 @@ internal static class JobView
     /// <summary>"40 % (4/10) unpacking", or what there is of it.</summary>
     public static string Text(JobProgress progress) => string.Create(System.Globalization.CultureInfo.InvariantCulture,
         $"{(progress.Percent is { } percent ? $"{percent} % ({progress.Done:N0}/{progress.Total:N0})" : $"{progress.Done:N0} done")}{(progress.Note is { Length: > 0 } note ? " " + Plain.Line(note) : "")}");
+
+    /// <summary>The state, and for people a word more where the state alone says too little.</summary>
+    public static string State(JobInfo job) => job is { State: JobState.Running, CancelRequested: not null } ? "cancelling" : Words.Of(job.State);
 
     public static JsonElement Embedded(string json)
     {

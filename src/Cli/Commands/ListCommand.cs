@@ -57,7 +57,7 @@ internal static class ListCommand
             .Add("enqueued", right: true, weight: 4).Add("", weight: 5);
         foreach (var job in jobs)
         {
-            sheet.Row(job.Id.ToString(), new Cell(Words.Of(job.State), Styles.Of(job.State)), job.Type, job.Queue, job.Priority.ToString(), Cell.Of(job.Attempt),
+            sheet.Row(job.Id.ToString(), new Cell(JobView.State(job), Styles.Of(job.State)), job.Type, job.Queue, job.Priority.ToString(), Cell.Of(job.Attempt),
                 Plain.Relative(job.EnqueuedAt, now), Remark(job, now));
         }
 

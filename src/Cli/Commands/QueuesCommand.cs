@@ -31,6 +31,7 @@ internal static class QueuesCommand
             }
 
             Show(screen, queues);
+            ShowSettings(screen, queues, platform.GetRequiredService<TimeProvider>().GetUtcNow());
         });
         return ExitCode.Done;
     }
@@ -54,7 +55,29 @@ internal static class QueuesCommand
         blocked = Count(queue.Live, JobState.Blocked),
         endedLastMinute = Ends.ToDictionary(Words.Of, s => Count(queue.EndedLastMinute, s)),
         endedPerSecond = Rate(queue),
+        paused = queue.Paused,
+        ageingSeconds = queue.Ageing?.TotalSeconds,
     };
+
+    /// <summary>What operators have set, a line each, below the table: it is seldom there, and then it is what matters.</summary>
+    private static void ShowSettings(IAnsiConsole screen, IReadOnlyList<QueueInfo> queues, DateTimeOffset now)
+    {
+        foreach (var queue in queues)
+        {
+            if (queue.Paused is { } p)
+            {
+                screen.Write(new Text($"{queue.Name} is paused by {Plain.Line(p.By ?? "somebody")} since {Plain.Relative(p.At, now)}"
+                    + $"{(p.Until is { } until ? $", until {Plain.Time(until)}" : "")}{(p.Reason is { } reason ? $": {Plain.Line(reason)}" : "")}", Styles.Busy));
+                screen.WriteLine();
+            }
+
+            if (queue.Ageing is { } ageing)
+            {
+                screen.Write(new Text($"{queue.Name}: a waiting job gains a level of priority each {Plain.Duration(ageing)}", Styles.Faint));
+                screen.WriteLine();
+            }
+        }
+    }
 
     private static void Show(IAnsiConsole screen, IReadOnlyList<QueueInfo> queues)
     {

@@ -14,6 +14,7 @@ internal static class WorkersCommand
     public static Command Create(Target target)
     {
         var command = new Command("workers", "Show every process that takes part: roles, queues, what it runs, handlers it has abandoned, its last heartbeat");
+        command.Subcommands.Add(DrainCommand.Create(target));
         command.SetAction((parsed, ct) => RunAsync(target, parsed, ct));
         return command;
     }
@@ -48,6 +49,7 @@ internal static class WorkersCommand
         startedAt = session.StartedAt,
         heartbeatAgeSeconds = Math.Round(session.HeartbeatAge.TotalSeconds, 3),
         leads = session.Leads,
+        draining = session.Draining,
     };
 
     private static void Show(IAnsiConsole screen, IReadOnlyList<SessionInfo> sessions, DateTimeOffset now)
@@ -62,7 +64,8 @@ internal static class WorkersCommand
                 Plain.Short(session.Id),
                 Plain.Line(session.Host),
                 session.ProcessId.ToString(),
-                session.Leads ? new Cell(Roles(session) + " (leads)", Styles.Good) : Roles(session),
+                session.Draining is not null ? new Cell(Roles(session) + " (draining)", Styles.Busy)
+                    : session.Leads ? new Cell(Roles(session) + " (leads)", Styles.Good) : Roles(session),
                 queues.Length > 0 ? queues : new Cell("-", Styles.Faint),
                 Cell.Of(session.Running, Styles.Busy),
                 Cell.Of(session.Abandoned, Styles.Bad),
