@@ -29,7 +29,7 @@ public sealed class OptionsTests
             Assert.Contains(faults, f => f.StartsWith(expected, StringComparison.Ordinal));
         }
 
-        Assert.Equal(12, faults.Count);
+        Assert.Equal(13, faults.Count);
         await DisposeAsync(host);
     }
 

@@ -10,7 +10,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>What attempts leave while they run: their log and their progress.</summary>
 public sealed class OutputTests
 {
-    private static readonly Action<IServiceCollection> Quiet = s => s.AddLogging(l => l.SetMinimumLevel(LogLevel.Information));
+    private static readonly Action<IServiceCollection> Quiet = s => s.AddLogging(l => l.SetMinimumLevel(LogLevel.Debug));
 
     private ILogger _log = Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
     private ILogger _own = Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
