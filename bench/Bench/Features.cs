@@ -18,6 +18,7 @@ internal sealed class Features(BenchOptions options, StepLog steps, Cancellation
         new("unique_key", "each with a unique key of its own", _ => new EnqueueOptions { Unique = new Unique { Key = Guid.NewGuid().ToString("N") } }),
         new("batch", "all in one batch", batch => new EnqueueOptions { Batch = batch }),
         new("deadlines", "with a timeout and an expiry", _ => new EnqueueOptions { Timeout = TimeSpan.FromMinutes(1), Expires = TimeSpan.FromHours(1) }),
+        new("no_capture", "with the capture of logs switched off", _ => null, w => w.Handle<NoOp, NoOpHandler>().CaptureLogs = false),
         new("logs", "whose handlers log a line", _ => null, w => w.Handle<NoOp, LoggingHandler>().LogLevel = LogLevel.Information),
         new("progress", "whose handlers say how far they are", _ => null, w => w.Handle<NoOp, ProgressHandler>()),
         new("result", "whose handlers leave a result", _ => null, w => w.Handle<NoOp, ResultHandler>()),
