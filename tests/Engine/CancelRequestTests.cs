@@ -214,6 +214,7 @@ public sealed class CancelRequestTests
         Assert.Equal((JobState.Cancelled, 1), (ended.State, ended.Attempt));
         Assert.Equal($"{Cancelled} That attempt ended in another way; no other one was started.", ended.Errors[^1].Message);
         Assert.Equal("operator", ended.Events[^1].By);
+        await app.Repair.RenewCancelRequestsAsync(default);
         Assert.Equal(0, await app.RequestsAsync());
         await app.SchedulerAsync();
         Assert.Equal(JobState.Cancelled, (await app.EndedAsync(child)).State);

@@ -66,6 +66,8 @@ internal sealed class Arena : IAsyncDisposable
 
     public IJobClient Jobs => _host.Services.GetRequiredService<IJobClient>();
 
+    public IJobOperator Operator => _host.Services.GetRequiredService<IJobOperator>();
+
     public IJobSchedules Schedules => _host.Services.GetRequiredService<IJobSchedules>();
 
     /// <summary>Jobs that were running in processes when those were killed, as their rows said right after the death and before any rescue.</summary>
