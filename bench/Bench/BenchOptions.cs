@@ -17,6 +17,7 @@ internal sealed record BenchOptions
           --features            instead: what unique keys, batches, deadlines, logs, progress and results cost when they are used
           --waits               instead: how soon those who wait for a job have its result
           --ingest              instead: how fast jobs come in by the SQL function and over AMQP
+          --control             instead: what a command on 100,000 waiting jobs takes, and takes from the work that runs
           --growth              instead: does the drain rate hold with a long queue and a long history?
           --growth-waiting N    jobs that wait behind those that are drained (default 1000000)
           --growth-history N    rows of history (default 10000000)
@@ -29,6 +30,7 @@ internal sealed record BenchOptions
     public bool Features { get; private init; }
     public bool Ingest { get; private init; }
     public bool Waits { get; private init; }
+    public bool Control { get; private init; }
     public bool FloorOnly { get; private init; }
     public bool OursOnly { get; private init; }
     public int Rounds { get; private init; } = 3;
@@ -63,6 +65,7 @@ internal sealed record BenchOptions
                 "--features" => options with { Features = true },
                 "--ingest" => options with { Ingest = true },
                 "--waits" => options with { Waits = true },
+                "--control" => options with { Control = true },
                 "--floor" => options with { FloorOnly = true },
                 "--ours" => options with { OursOnly = true },
                 "--rounds" => options with { Rounds = Number(arg, left, 1, 100) },

@@ -82,6 +82,18 @@ static async Task<int> RunAsync(BenchOptions options)
         return 0;
     }
 
+    if (options.Control)
+    {
+        var control = await new Control(options, steps, stop.Token).RunAsync();
+        Control.Write(control);
+        if (options.JsonFile is { } controlFile)
+        {
+            await Report.WriteJsonAsync(controlFile, control);
+        }
+
+        return 0;
+    }
+
     if (options.Peers)
     {
         Peers.Write();

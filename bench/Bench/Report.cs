@@ -109,6 +109,18 @@ internal static class Report
         [name] = new JsonObject(values.Select(v => KeyValuePair.Create<string, JsonNode?>(v.Key, v.Value < 1000 ? Math.Round(v.Value, 2) : Math.Round(v.Value)))),
     });
 
+    public static Task WriteJsonAsync(string file, IReadOnlyList<ControlResult> control) => WriteFileAsync(file, new JsonObject
+    {
+        ["control"] = new JsonObject(control.Select(c => KeyValuePair.Create<string, JsonNode?>(c.What, new JsonObject
+        {
+            ["jobs"] = c.Jobs,
+            ["seconds"] = Math.Round(c.Seconds, 2),
+            ["seconds_with_tickets"] = Math.Round(c.TicketSeconds, 2),
+            ["jobs_per_second_before"] = Math.Round(c.Plain),
+            ["jobs_per_second_meanwhile"] = Math.Round(c.Meanwhile),
+        }))),
+    });
+
     private static Task WriteFileAsync(string file, JsonObject root) => File.WriteAllTextAsync(file, root.ToJsonString(Indented) + "\n");
 
     private static JsonObject Object(Func<string, IReadOnlyList<double>> values) => new(Metric.All

@@ -14,6 +14,8 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     LogsCommand.Create(target),
     ListCommand.Create(target),
     BatchCommand.Create(target),
+    RedriveCommand.Create(target),
+    RedriveCommand.CreateUndo(target),
     QueuesCommand.Create(target),
     PauseCommand.CreatePause(target),
     PauseCommand.CreateResume(target),
@@ -22,6 +24,11 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     WorkersCommand.Create(target),
 };
 target.AddTo(root);
+foreach (var command in ControlCommands.Create(target))
+{
+    root.Subcommands.Add(command);
+}
+
 if (args.Length == 0)
 {
     args = ["--help"];

@@ -17,6 +17,20 @@ internal static class NameRule
         : value.Any(char.IsControl) ? $"The {what} holds a control character; use printable ones."
         : null;
 
+    /// <summary>Whether it can be written in UTF-8: no half of a surrogate pair.</summary>
+    public static bool IsUnicode(string text)
+    {
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (char.IsSurrogate(text[i]) && (++i == text.Length || !char.IsSurrogatePair(text[i - 1], text[i])))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     public static string Check(string? value, string what)
     {
         var fault = Fault(value, what);

@@ -11,13 +11,13 @@ public sealed record JobFilter
     public string? Type { get; init; }
     /// <summary>Only in this state.</summary>
     public JobState? State { get; init; }
-    /// <summary>Only with all of these tags.</summary>
+    /// <summary>Only with all of these tags. At most 20.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
     /// <summary>Only of this batch.</summary>
     public JobId? Batch { get; init; }
-    /// <summary>Only enqueued at this time or later.</summary>
+    /// <summary>Only enqueued at this time or later, by the database clock. A job whose id was made over a minute earlier (a callback of a batch, a clock that is off) is not found by it.</summary>
     public DateTimeOffset? EnqueuedFrom { get; init; }
-    /// <summary>Only enqueued before this time.</summary>
+    /// <summary>Only enqueued before this time, by the database clock. A job whose id was made over a minute later (by a clock that is off) is not found by it.</summary>
     public DateTimeOffset? EnqueuedTo { get; init; }
     /// <summary>Only ended at this time or later.</summary>
     public DateTimeOffset? EndedFrom { get; init; }
@@ -25,21 +25,24 @@ public sealed record JobFilter
     public DateTimeOffset? EndedTo { get; init; }
     /// <summary>Only with this text in the type or the message of their newest error; upper and lower case are the same.</summary>
     public string? Error { get; init; }
-    /// <summary>Only with these fields in their arguments. A name with dots is a path into objects. Values are compared as text.</summary>
+    /// <summary>Only with these fields in their arguments. A name with dots is a path into objects. Values are compared as text. At most 20.</summary>
     public IReadOnlyDictionary<string, string> Where { get; init; } = System.Collections.Frozen.FrozenDictionary<string, string>.Empty;
 }
 
 /// <summary>Which page of a list of jobs, newest first.</summary>
 public sealed record JobPage
 {
-    /// <summary>Only jobs older than this one: the last of the page before.</summary>
+    /// <summary>Only jobs older than this one: <see cref="JobList.Next"/> of the page before.</summary>
     public JobId? Below { get; init; }
     /// <summary>1 to 1000. Default 50.</summary>
     public int Limit { get; init; } = 50;
 }
 
-/// <summary>One queue: how many live jobs it has in each state, and how many ended in which way in the last minute.</summary>
-public sealed record QueueInfo(string Name, IReadOnlyDictionary<JobState, long> Live, IReadOnlyDictionary<JobState, long> EndedLastMinute)
+/// <summary>One queue: how many live jobs it has in each state, counted now, and how fast its jobs end.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Live">Live jobs by state; a state without a job is not in it.</param>
+/// <param name="Rates">How many ended in which way in the last minutes.</param>
+public sealed record QueueInfo(string Name, IReadOnlyDictionary<JobState, long> Live, QueueRates Rates)
 {
     /// <summary>No job of it is started; null when that is not so, or no longer.</summary>
     public QueuePause? Paused { get; init; }

@@ -31,6 +31,9 @@ internal static class Platform
         services.TryAddSingleton<SessionStore>();
         services.TryAddSingleton<QueryStore>();
         services.TryAddSingleton<QueueStore>();
+        services.TryAddSingleton<JobSearch>();
+        services.TryAddSingleton<ThroughputStore>();
+        services.TryAddSingleton<ControlStore>();
         services.TryAddSingleton<TieStore>();
         services.TryAddSingleton<WatchStore>();
         services.TryAddSingleton<OutputStore>();

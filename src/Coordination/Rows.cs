@@ -12,9 +12,6 @@ namespace Jobs.Coordination;
 internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
 {
     private const int MaxParents = 1000;
-    private const int MaxTags = 20;
-    private const int MaxTagLength = 100;
-    private const int MaxMetadataBytes = 4096;
     private static readonly EnqueueOptions Defaults = new();
     private static readonly DateTimeOffset PeriodsStart = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -133,8 +130,8 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
             ExpiresSeconds = expires is { } e ? Delays.CheckExpiry(e).TotalSeconds : null,
             After = options.After,
             Batch = options.Batch,
-            Tags = Tags(options.Tags),
-            Metadata = Metadata(options.Metadata),
+            Tags = Carried.Tags(options.Tags),
+            Metadata = Carried.Metadata(options.Metadata),
         };
         if (unique is null)
         {
@@ -155,37 +152,6 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
                 UntilStarted = unique.Hold == UniqueHold.Started,
                 OnConflict = unique.OnConflict,
             };
-    }
-
-    private static List<string> Tags(IReadOnlyList<string> tags)
-    {
-        if (tags.Count > MaxTags)
-        {
-            throw new ArgumentException($"The job has {tags.Count} tags; at most {MaxTags} are allowed. What is only to be carried along goes into Metadata.", nameof(tags));
-        }
-
-        foreach (var tag in tags)
-        {
-            if (tag is not { Length: >= 1 and <= MaxTagLength } || tag.Contains('\0', StringComparison.Ordinal))
-            {
-                throw new ArgumentException($"The tag \"{tag}\" is not allowed; use 1 to {MaxTagLength} characters, none of them NUL.", nameof(tags));
-            }
-        }
-
-        return [.. tags.Distinct(StringComparer.Ordinal)];
-    }
-
-    private static string? Metadata(IReadOnlyDictionary<string, string> metadata)
-    {
-        if (metadata.Count == 0)
-        {
-            return null;
-        }
-
-        var json = JsonSerializer.Serialize(metadata);
-        var bytes = Encoding.UTF8.GetByteCount(json);
-        return bytes <= MaxMetadataBytes && !json.Contains("\\u0000", StringComparison.Ordinal) ? json
-            : throw new ArgumentException($"The metadata has {bytes} bytes of JSON; at most {MaxMetadataBytes} are allowed, and no NUL. What the work needs belongs into the arguments.", nameof(metadata));
     }
 
     /// <summary>SHA-256 over the chosen fields, each with its name; objects with their properties in order of name, so that the order of writing does not matter.</summary>

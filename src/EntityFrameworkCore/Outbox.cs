@@ -50,6 +50,8 @@ internal sealed class Outbox(IDbContextOptions options) : ISaveChangesIntercepto
         Put("unique_until_started", ties?.UntilStarted);
         Put("expires_seconds", ties?.ExpiresSeconds);
         Put("timeout_seconds", (double?)ties?.TimeoutSeconds);
+        Put("tags", ties?.Tags.Count > 0 ? ties.Tags.ToArray() : null);
+        Put("meta", ties?.Metadata);
         if (options?.Id is null || !_rows.Exists(r => r["id"].Equals(row.Id.Value) && set.Entry(r).State != EntityState.Detached)) // the same id again is the same job
         {
             set.Add(values);

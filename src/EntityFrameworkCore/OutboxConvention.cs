@@ -39,6 +39,8 @@ internal sealed class OutboxConvention(string schema) : IModelFinalizingConventi
         ("expires_seconds", typeof(double?), "double precision"),
         ("timeout_seconds", typeof(double?), "double precision"),
         ("max_argument_bytes", typeof(int), "integer"),
+        ("tags", typeof(string[]), "text[]"),
+        ("meta", typeof(string), "json"),
     ];
 
     public void ProcessModelFinalizing(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
@@ -50,7 +52,7 @@ internal sealed class OutboxConvention(string schema) : IModelFinalizingConventi
             column.SetColumnName(name);
             column.SetColumnType(store);
             column.ValueGenerated = ValueGenerated.Never;
-            column.IsNullable = Nullable.GetUnderlyingType(type) is not null || name == "unique_key";
+            column.IsNullable = Nullable.GetUnderlyingType(type) is not null || name is "unique_key" or "tags" or "meta";
         }
 
         entity.SetPrimaryKey(entity.FindProperty("id"));

@@ -5,7 +5,7 @@ using Npgsql;
 namespace Jobs.Postgres;
 
 /// <summary>The statements that only look.</summary>
-internal sealed class QueryStore(Database database)
+internal sealed class QueryStore(Database database, ThroughputStore throughput)
 {
     private static readonly JsonSerializerOptions ErrorJson = new(JsonSerializerDefaults.Web);
 
@@ -21,48 +21,31 @@ internal sealed class QueryStore(Database database)
         return await reader.ReadAsync(ct) ? Read(reader) : null;
     }
 
-    public async Task<IReadOnlyList<JobInfo>> ListAsync(JobFilter filter, JobPage page, CancellationToken ct)
-    {
-        await database.ReadyAsync(ct);
-        var live = new FilterSql(filter, database.Schema, 3, ended: false);
-        var ended = new FilterSql(filter, database.Schema, 3 + live.Parameters.Count, ended: true);
-        var sql = database.Sql["list_jobs"].Replace("{live}", live.Text, StringComparison.Ordinal).Replace("{ended}", ended.Text, StringComparison.Ordinal);
-        await using var command = database.Source.CreateCommand(sql);
-        command.Parameters.Add(Param.Uuid(page.Below?.Value));
-        command.Parameters.Add(Param.Of(page.Limit));
-        foreach (var parameter in live.Parameters.Concat(ended.Parameters))
-        {
-            command.Parameters.Add(parameter);
-        }
-
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        var jobs = new List<JobInfo>();
-        while (await reader.ReadAsync(ct))
-        {
-            jobs.Add(Read(reader));
-        }
-
-        return jobs;
-    }
-
     public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct)
     {
         await database.ReadyAsync(ct);
-        await using var command = database.Command("count_queues");
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        var queues = new SortedDictionary<string, QueueInfo>(StringComparer.Ordinal);
-        while (await reader.ReadAsync(ct))
+        var live = new SortedDictionary<string, Dictionary<JobState, long>>(StringComparer.Ordinal);
+        await using (var command = database.Command("count_queues"))
         {
-            var name = reader.GetString(0);
-            queues.TryAdd(name, new QueueInfo(name, new Dictionary<JobState, long>(), new Dictionary<JobState, long>()));
-            if (!reader.IsDBNull(1))
+            await using var reader = await command.ExecuteReaderAsync(ct);
+            while (await reader.ReadAsync(ct))
             {
-                var counts = reader.GetBoolean(3) ? queues[name].EndedLastMinute : queues[name].Live;
-                ((Dictionary<JobState, long>)counts)[Words.State(reader.GetString(1))] = reader.GetInt64(2);
+                var name = reader.GetString(0);
+                live.TryAdd(name, []);
+                if (!reader.IsDBNull(1))
+                {
+                    live[name][Words.State(reader.GetString(1))] = reader.GetInt64(2);
+                }
             }
         }
 
-        return [.. queues.Values];
+        var rates = await throughput.RatesAsync(ct);
+        foreach (var name in rates.Keys)
+        {
+            live.TryAdd(name, []);
+        }
+
+        return [.. live.Select(q => new QueueInfo(q.Key, q.Value, rates.GetValueOrDefault(q.Key) ?? QueueRates.None))];
     }
 
     public async Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct)
@@ -84,7 +67,7 @@ internal sealed class QueryStore(Database database)
         return sessions;
     }
 
-    private static JobInfo Read(NpgsqlDataReader r) => new()
+    public static JobInfo Read(NpgsqlDataReader r) => new()
     {
         Id = new JobId(r.GetGuid(0)),
         Type = r.GetString(1),

@@ -34,7 +34,7 @@ internal sealed class WatchStore(Database database)
     public async Task<List<Glimpse>> LookAsync(Guid[] jobs, CancellationToken ct)
     {
         await database.ReadyAsync(ct);
-        await using var command = database.Command("look_at_jobs", Param.Of(jobs), Param.Of(QueryStore.LookBack(jobs.Min(j => new JobId(j).CreatedAt))));
+        await using var command = database.Command("look_at_ends", Param.Of(jobs), Param.Of(QueryStore.LookBack(jobs.Min(j => new JobId(j).CreatedAt))));
         await using var reader = await command.ExecuteReaderAsync(ct);
         var seen = new List<Glimpse>(jobs.Length);
         while (await reader.ReadAsync(ct))

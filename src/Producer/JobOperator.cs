@@ -4,12 +4,11 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Producer;
 
 /// <summary>What an operator looks at and does. Every action is a guarded statement: it never acts on what was seen before.</summary>
-internal sealed partial class JobOperator(QueryStore query, QueueStore queueStore, IOptions<JobsOptions> options, TimeProvider time) : IJobOperator
+internal sealed partial class JobOperator(QueryStore query, JobSearch search, QueueStore queueStore, Control control, IOptions<JobsOptions> options, TimeProvider time) : IJobOperator
 {
     private const int MaxPage = 1000;
-    private const int MaxIds = 1000;
 
-    public Task<IReadOnlyList<JobInfo>> ListAsync(JobFilter filter, JobPage? page = null, CancellationToken ct = default)
+    public Task<JobList> ListAsync(JobFilter filter, JobPage? page = null, CancellationToken ct = default)
     {
         Check(filter);
         page ??= new JobPage();
@@ -18,7 +17,7 @@ internal sealed partial class JobOperator(QueryStore query, QueueStore queueStor
             throw new ArgumentOutOfRangeException(nameof(page), page.Limit, $"The limit {page.Limit} is not allowed; use 1 to {MaxPage} and page with Below.");
         }
 
-        return query.ListAsync(filter, page, ct);
+        return search.ListAsync(filter, page, ct);
     }
 
     public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => await queueStore.WithSettingsAsync(await query.QueuesAsync(ct), ct);
@@ -28,9 +27,9 @@ internal sealed partial class JobOperator(QueryStore query, QueueStore queueStor
     private static void Check(JobFilter filter)
     {
         ArgumentNullException.ThrowIfNull(filter);
-        if (filter.Ids.Count > MaxIds)
+        if (FilterRule.Fault(filter) is { } fault)
         {
-            throw new ArgumentException($"The filter names {filter.Ids.Count} jobs; at most {MaxIds} are allowed in one call.", nameof(filter));
+            throw new ArgumentException(fault, nameof(filter));
         }
     }
 }

@@ -20,6 +20,7 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<Watcher>();
         services.TryAddSingleton<LogReader>();
         services.TryAddSingleton<IJobClient, JobClient>();
+        services.TryAddSingleton<Control>();
         services.TryAddSingleton<IJobOperator, JobOperator>();
         services.TryAddSingleton<IJobSchedules, JobSchedules>();
         return builder;

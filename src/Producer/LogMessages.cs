@@ -13,4 +13,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(1310, LogLevel.Warning, "Whether {Count} jobs that are waited for have ended could not be seen; it is looked at again in a second at the latest: {Error}")]
     public static partial void EndsNotFetched(this ILogger log, int count, string error);
+
+    [LoggerMessage(1330, LogLevel.Information, "Jobs were {What}: {Done}; left as they were: {Left}. By {By}: {Reason}")]
+    public static partial void Acted(this ILogger log, string what, long done, long left, string by, string reason);
 }

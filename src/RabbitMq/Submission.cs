@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using RabbitMQ.Client;
 
 namespace Jobs.RabbitMq;
@@ -16,13 +17,15 @@ internal readonly record struct Submission(ulong Tag, int Channel, string Exchan
     private const string UniqueKey = "x-jobs-unique-key";
     private const string Expires = "x-jobs-expires";
     private const string Timeout = "x-jobs-timeout";
+    private const string Tags = "x-jobs-tags";
+    private const string Meta = "x-jobs-meta";
 
     /// <summary>These two are put on what is set aside, so that it can be sent again as it is.</summary>
     private const string OriginalType = "x-jobs-type";
     private const string Reason = "x-jobs-reason";
 
     private const double Endless = 1e11;
-    private static readonly string[] Known = [Queue, Delay, RunAt, UniqueKey, Expires, Timeout];
+    private static readonly string[] Known = [Queue, Delay, RunAt, UniqueKey, Expires, Timeout, Tags, Meta];
 
     private static readonly string[] Times =
         ["yyyy-MM-ddTHH:mm:ss.FFFFFFFK", "yyyy-MM-ddTHH:mmK", "yyyy-MM-dd HH:mm:ss.FFFFFFFK"];
@@ -62,6 +65,8 @@ internal readonly record struct Submission(ulong Tag, int Channel, string Exchan
             Unique = Text(Value(UniqueKey)) is { } key ? new Unique { Key = key } : null,
             Expires = Seconds(Expires),
             Timeout = Seconds(Timeout),
+            Tags = TagList(),
+            Metadata = Metadata(),
         };
     }
 
@@ -110,6 +115,35 @@ internal readonly record struct Submission(ulong Tag, int Channel, string Exchan
                 return DateTime.TryParseExact(Text(value), Times, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out var kind) && kind.Kind != DateTimeKind.Unspecified
                     ? DateTimeOffset.ParseExact(Text(value)!, Times, CultureInfo.InvariantCulture, DateTimeStyles.None)
                     : throw new FormatException($"The header {header} is \"{Cut(Text(value)!)}\"; use an AMQP timestamp, or a time with its offset, for example 2030-01-31T02:30:00Z.");
+        }
+    }
+
+    /// <summary>A list of texts, or one text with commas.</summary>
+    private IReadOnlyList<string> TagList() => Value(Tags) switch
+    {
+        null => [],
+        System.Collections.IList list and not byte[] => [.. list.Cast<object?>().Select(t => Text(t) ?? "")],
+        var value => Text(value)!.Split(',', StringSplitOptions.TrimEntries),
+    };
+
+    /// <summary>A table of texts, or a text that is a JSON object of them.</summary>
+    private IReadOnlyDictionary<string, string> Metadata()
+    {
+        switch (Value(Meta))
+        {
+            case null:
+                return System.Collections.Frozen.FrozenDictionary<string, string>.Empty;
+            case IDictionary<string, object?> table:
+                return table.ToDictionary(m => m.Key, m => Text(m.Value)!, StringComparer.Ordinal);
+            case var value:
+                try
+                {
+                    return JsonSerializer.Deserialize<Dictionary<string, string>>(Text(value)!) ?? throw new JsonException("It is null.");
+                }
+                catch (JsonException e)
+                {
+                    throw new FormatException($"The header {Meta} is \"{Cut(Text(value)!)}\"; use a table, or a JSON object, of texts, for example {{\"tenant\": \"42\"}}.", e);
+                }
         }
     }
 

@@ -36,6 +36,7 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Canceller>();
         services.TryAddSingleton<Ageing>();
         services.TryAddSingleton<Retention>();
+        services.TryAddSingleton<Throughput>();
         services.TryAddSingleton<QuartzDatabase>();
         services.TryAddSingleton<Recorder>();
         services.TryAddSingleton<Firing>();

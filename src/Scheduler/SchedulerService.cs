@@ -10,7 +10,7 @@ namespace Jobs.Scheduler;
 /// </summary>
 internal sealed class SchedulerService(
     Leadership leadership, Rescuer rescuer, DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Canceller canceller, Ageing ageing,
-    Retention retention, TimeProvider time, ILogger<SchedulerService> log)
+    Retention retention, Throughput throughput, TimeProvider time, ILogger<SchedulerService> log)
     : BackgroundService
 {
 
@@ -75,6 +75,7 @@ internal sealed class SchedulerService(
         RepeatAsync("Tie sweep", ties.RunOnceAsync, ct),
         RepeatAsync("Canceller", async c => { await canceller.RunOnceAsync(c); return Interval; }, ct),
         RepeatAsync("Ageing", async c => { await ageing.RunOnceAsync(c); return Interval; }, ct),
+        RepeatAsync("Throughput", throughput.RunOnceAsync, ct),
         RepeatAsync("Retention", async c => { await retention.RunOnceAsync(c); return Retention.Interval; }, ct));
 
     /// <summary>Runs a service again and again, each time after the delay it asks for; errors are logged, and what passes is tried again soon.</summary>

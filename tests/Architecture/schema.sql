@@ -17,8 +17,9 @@ table cancel_request
   job uuid not null
   session uuid not null
   requested_at timestamp with time zone not null default clock_timestamp()
+  by text
+  reason text
   constraint cancel_request_pk PRIMARY KEY (job)
-  CREATE INDEX cancel_request_session ON jobs.cancel_request USING btree (session)
 table edge
   child uuid not null
   parent uuid not null
@@ -58,7 +59,8 @@ table history partition by LIST (state)
   retry_of uuid
   retried_as uuid
   events jsonb
-  CREATE INDEX history_batch ON ONLY jobs.history USING btree (batch) WHERE (batch IS NOT NULL)
+  timeout real
+  CREATE INDEX history_batch ON ONLY jobs.history USING btree (batch, id) WHERE (batch IS NOT NULL)
   CREATE INDEX history_ended ON ONLY jobs.history USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_id ON ONLY jobs.history USING btree (id)
   CREATE INDEX history_tags ON ONLY jobs.history USING gin (tags) WHERE (tags IS NOT NULL)
@@ -87,10 +89,12 @@ table history_other partition of history FOR VALUES IN ('failed', 'cancelled', '
   retry_of uuid
   retried_as uuid
   events jsonb
-  CREATE INDEX history_other_batch_idx ON ONLY jobs.history_other USING btree (batch) WHERE (batch IS NOT NULL)
+  timeout real
+  CREATE INDEX history_other_batch_id_idx ON ONLY jobs.history_other USING btree (batch, id) WHERE (batch IS NOT NULL)
   CREATE INDEX history_other_ended_at_idx ON ONLY jobs.history_other USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_other_id_idx ON ONLY jobs.history_other USING btree (id)
   CREATE INDEX history_other_queue ON ONLY jobs.history_other USING btree (queue, id)
+  CREATE INDEX history_other_state ON ONLY jobs.history_other USING btree (state, id)
   CREATE INDEX history_other_tags_idx ON ONLY jobs.history_other USING gin (tags) WHERE (tags IS NOT NULL)
   CREATE INDEX history_other_type ON ONLY jobs.history_other USING btree (type, id)
 table history_succeeded partition of history FOR VALUES IN ('succeeded') partition by RANGE (ended_at)
@@ -118,7 +122,8 @@ table history_succeeded partition of history FOR VALUES IN ('succeeded') partiti
   retry_of uuid
   retried_as uuid
   events jsonb
-  CREATE INDEX history_succeeded_batch_idx ON ONLY jobs.history_succeeded USING btree (batch) WHERE (batch IS NOT NULL)
+  timeout real
+  CREATE INDEX history_succeeded_batch_id_idx ON ONLY jobs.history_succeeded USING btree (batch, id) WHERE (batch IS NOT NULL)
   CREATE INDEX history_succeeded_ended_at_idx ON ONLY jobs.history_succeeded USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_succeeded_id_idx ON ONLY jobs.history_succeeded USING btree (id)
   CREATE INDEX history_succeeded_tags_idx ON ONLY jobs.history_succeeded USING gin (tags) WHERE (tags IS NOT NULL)
@@ -188,7 +193,22 @@ table queue
   marker_at timestamp with time zone
   swept_to timestamp with time zone
   swept_at timestamp with time zone
+  paused_at timestamp with time zone
+  paused_until timestamp with time zone
+  paused_by text
+  pause_reason text
+  ageing_seconds integer
+  constraint queue_ageing CHECK ((ageing_seconds > 0))
   constraint queue_pk PRIMARY KEY (name)
+table redrive
+  id uuid not null
+  created_at timestamp with time zone not null default now()
+  by text not null
+  reason text
+  rate double precision
+  undone_at timestamp with time zone
+  undone_by text
+  constraint redrive_pk PRIMARY KEY (id)
 table schedule with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000)
   name text not null
   cron text
@@ -230,6 +250,9 @@ table session
   queues jsonb not null
   types text[] not null
   abandoned integer not null default 0
+  drain_at timestamp with time zone
+  drain_by text
+  drain_reason text
   constraint session_pk PRIMARY KEY (id)
 table setting
   one boolean not null default true
@@ -237,11 +260,19 @@ table setting
   constraint setting_max_argument_bytes CHECK (((max_argument_bytes >= 1) AND (max_argument_bytes <= 1048576)))
   constraint setting_one CHECK (one)
   constraint setting_pk PRIMARY KEY (one)
-CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid)
+table throughput
+  queue text not null
+  state jobs.state not null
+  at timestamp with time zone not null
+  n bigint not null
+  wait_seconds double precision not null
+  run_seconds double precision not null
+  constraint throughput_pk PRIMARY KEY (at, queue, state)
+CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid, tags text[] DEFAULT NULL::text[], meta json DEFAULT NULL::json)
  RETURNS uuid
  LANGUAGE sql
 AS $function$
-  select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null)
+  select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null, $11, $12)
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.id_time(id uuid)
@@ -291,6 +322,19 @@ begin
   return made;
 end $function$
 
+CREATE OR REPLACE FUNCTION jobs.meta_fault(meta json)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case
+    when json_typeof(meta) <> 'object' then 'The metadata is not a JSON object; use one whose values are texts, for example ''{"tenant": "42"}''.'
+    when octet_length(convert_to(meta::text, 'UTF8')) > 4096 or meta::text ~ '(^|[^\\])(\\\\)*\\u0000' then
+      format('The metadata has %s bytes of JSON; at most 4096 are allowed, and no NUL. What the work needs belongs into the arguments.', octet_length(convert_to(meta::text, 'UTF8')))
+    else (select format('The metadata "%s" is not a text; use texts only.', left(v.key, 24)) from json_each(meta) v where json_typeof(v.value) <> 'string' limit 1)
+  end
+$function$
+
 CREATE OR REPLACE FUNCTION jobs.name_fault(value text, what text)
  RETURNS text
  LANGUAGE sql
@@ -312,6 +356,28 @@ AS $function$
   select encode(set_bit(set_bit(
     overlay(uuid_send(gen_random_uuid()) placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
     52, 1), 53, 1), 'hex')::uuid
+$function$
+
+CREATE OR REPLACE FUNCTION jobs.signal(word text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$ select pg_notify(split_part('jobs.signal', '.', 1), word) $function$
+
+CREATE OR REPLACE FUNCTION jobs.tags_fault(tags text[])
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case
+    when cardinality(tags) > 20 then format('The job has %s tags; at most 20 are allowed. What is only to be carried along goes into Metadata.', cardinality(tags))
+    else (
+      select case when l.length = 0 then 'The tag "" is not allowed; use 1 to 100 characters, none of them NUL.'
+        else format('The tag "%s..." has %s characters; at most 100 are allowed.', left(t.tag, 24), l.length) end
+      from unnest(tags) with ordinality t (tag, n),
+        lateral (select coalesce(length(t.tag) + length(regexp_replace(t.tag, '[^\U00010000-\U0010ffff]', '', 'g')), 0) as length) l
+      where l.length not between 1 and 100
+      order by t.n limit 1)
+  end
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.time_span(span interval)
@@ -336,11 +402,11 @@ CREATE OR REPLACE FUNCTION jobs.write_outbox()
 AS $function$
 begin
   new.id := jobs.write_pending(new.id, new.type, new.args, new.queue, new.priority, new.run_at, make_interval(secs => new.delay_seconds),
-    new.unique_key, new.unique_until_started, make_interval(secs => new.expires_seconds), make_interval(secs => new.timeout_seconds), new.max_argument_bytes);
+    new.unique_key, new.unique_until_started, make_interval(secs => new.expires_seconds), make_interval(secs => new.timeout_seconds), new.max_argument_bytes, new.tags, new.meta);
   return new;
 end $function$
 
-CREATE OR REPLACE FUNCTION jobs.write_pending(p_id uuid, p_type text, p_args json, p_queue text, p_priority integer, p_run_at timestamp with time zone, p_delay interval, p_unique_key text, p_until_started boolean, p_expires interval, p_timeout interval, p_max_bytes integer)
+CREATE OR REPLACE FUNCTION jobs.write_pending(p_id uuid, p_type text, p_args json, p_queue text, p_priority integer, p_run_at timestamp with time zone, p_delay interval, p_unique_key text, p_until_started boolean, p_expires interval, p_timeout interval, p_max_bytes integer, p_tags text[], p_meta json)
  RETURNS uuid
  LANGUAGE plpgsql
 AS $function$
@@ -376,13 +442,15 @@ begin
       format('The timeout %s is not allowed; use 10 ms to 30 days.', jobs.time_span(p_timeout))
     when extract(epoch from p_expires) <= 0 or extract(epoch from p_expires) > 3653 * 86400 then
       format('The expiry %s is not allowed; use more than 0, up to 3653 days (10 years).', jobs.time_span(p_expires))
-    else jobs.key_fault(p_unique_key, 'unique key')
+    when jobs.key_fault(p_unique_key, 'unique key') is not null then jobs.key_fault(p_unique_key, 'unique key')
+    else coalesce(jobs.tags_fault(p_tags), jobs.meta_fault(p_meta))
   end;
   if v_fault is not null then
     v_hint := case
       when v_fault like 'The JSON of %' then 'Here the limit is jobs.setting.max_argument_bytes.'
       when v_fault like 'The id %' then 'Here new ids come from jobs.new_id().'
       when v_fault like 'Delay and %' then 'Here they are called delay and run_at.'
+      when v_fault like 'The job has % tags%' then 'Here metadata is called meta.'
     end;
     if v_hint is null then
       raise exception using errcode = 'invalid_parameter_value', message = v_fault;
@@ -392,9 +460,10 @@ begin
 
   loop
     -- As enqueue_any.sql does for a pending job. Waits for whoever is just writing the same id or key.
-    insert into jobs.job (id, type, queue, priority, args, state, due_at, expires_at, timeout, unique_key, unique_waiting)
+    insert into jobs.job (id, type, queue, priority, args, state, due_at, expires_at, timeout, unique_key, unique_waiting, tags, meta)
     values (v_id, p_type, v_queue, v_priority, p_args, case when v_due > now() then 'scheduled' else 'pending' end::jobs.state, greatest(v_due, now()),
-      now() + p_expires, extract(epoch from p_timeout)::real, v_key, case when v_key is not null then nullif(p_until_started, false) end)
+      now() + p_expires, extract(epoch from p_timeout)::real, v_key, case when v_key is not null then nullif(p_until_started, false) end,
+      (select array_agg(t.tag order by t.n) from (select u.tag, min(u.n) as n from unnest(p_tags) with ordinality u (tag, n) group by u.tag) t), nullif(p_meta::jsonb, '{}'))
     on conflict do nothing
     returning id into v_found;
     if found then

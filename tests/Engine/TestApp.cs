@@ -53,6 +53,8 @@ internal sealed class TestApp : IAsyncDisposable
 
     public QueueStore Queues => _client.Services.GetRequiredService<QueueStore>();
 
+    public ControlStore Control => _client.Services.GetRequiredService<ControlStore>();
+
     public SessionStore Sessions => _client.Services.GetRequiredService<SessionStore>();
 
     public Markers Markers => _client.Services.GetRequiredService<Markers>();

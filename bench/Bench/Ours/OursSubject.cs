@@ -66,6 +66,8 @@ internal sealed class OursSubject(string schema) : ISubject
 
         public IJobClient Client => _client;
 
+        public IJobOperator Operator => _host.Services.GetRequiredService<IJobOperator>();
+
         public async Task EnqueueManyAsync(string queue, int jobs, int priority)
         {
             var options = queue == Load.Queue && priority == Load.NormalPriority ? null : new EnqueueOptions { Queue = queue, Priority = priority };

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Jobs.Postgres;
 using Jobs.RabbitMq;
 using Microsoft.Extensions.DependencyInjection;
-using RabbitMQ.Client.Exceptions;
 using Spectre.Console;
 
 namespace Jobs.Cli.Commands;
@@ -24,7 +23,9 @@ internal static class EnqueueCommand
         var timeout = Values.Option<TimeSpan?>("--timeout", "DURATION", "how long an attempt may take", text => Plain.ParseDuration(text));
         var after = Values.Option<JobId?>("--after", "UUID", "start when this job has succeeded", text => JobId.Parse(text));
         var batch = Values.Option<JobId?>("--batch", "UUID", "the batch it belongs to", text => JobId.Parse(text));
-        var command = new Command("enqueue", "Enqueue one job; its id is the answer") { type, json, queue, priority, delay, runAt, id, uniqueKey, expires, timeout, after, batch };
+        var tag = Values.Options<string>("--tag", "TAG", "a word to find it by", text => text);
+        var meta = Values.Options<KeyValuePair<string, string>>("--meta", "NAME=VALUE", "carried along to the handler", Values.Pair);
+        var command = new Command("enqueue", "Enqueue one job; its id is the answer") { type, json, queue, priority, delay, runAt, id, uniqueKey, expires, timeout, after, batch, tag, meta };
         command.SetAction((parsed, ct) => RunAsync(target, parsed, parsed.GetValue(type)!, parsed.GetValue(json)!, new EnqueueOptions
         {
             Id = parsed.GetValue(id),
@@ -37,6 +38,8 @@ internal static class EnqueueCommand
             Timeout = parsed.GetValue(timeout),
             After = parsed.GetValue(after) is { } parent ? [parent] : [],
             Batch = parsed.GetValue(batch),
+            Tags = parsed.GetValue(tag) ?? [],
+            Metadata = Values.Pairs("--meta", parsed.GetValue(meta)),
         }, ct));
         return command;
     }
@@ -57,7 +60,8 @@ internal static class EnqueueCommand
 
         // A database that is away is found before anything can have been written, so the answer is a plain "no".
         await platform.GetRequiredService<Database>().ReadyAsync(ct);
-        var answers = await BrokerAnswersAsync(platform.GetRequiredService<BrokerConnection>(), ct);
+        var answers = await Broker.AnswersAsync(platform.GetRequiredService<BrokerConnection>(),
+            "The job is safe in Postgres; a running scheduler dispatches it once the broker can be.", ct);
         var id = await platform.GetRequiredService<IJobClient>().EnqueueJsonAsync(type, json, options, ct);
         if (answers)
         {
@@ -77,21 +81,6 @@ internal static class EnqueueCommand
                 }
             });
         return ExitCode.Done;
-    }
-
-    /// <summary>When it does not, that is no fault: the row is the truth, and it is written. One line instead of the publisher's many tries.</summary>
-    private static async Task<bool> BrokerAnswersAsync(BrokerConnection connection, CancellationToken ct)
-    {
-        try
-        {
-            await connection.GetAsync(ct);
-            return true;
-        }
-        catch (BrokerUnreachableException e)
-        {
-            Output.Remark($"warning: RabbitMQ cannot be reached ({Complaints.Causes(e)}). The job is safe in Postgres; a running scheduler dispatches it once the broker can be.");
-            return false;
-        }
     }
 
     private static JobId? Id(string text) => JobId.Parse(text) is { Value.Version: 7 } id ? id

@@ -12,18 +12,15 @@ internal static class ListCommand
 
     public static Command Create(Target target)
     {
-        var queue = Values.Option<QueueName?>("--queue", "NAME", "only of this queue", text => new QueueName(text));
-        var state = Values.Option<JobState?>("--state", "STATE", "only in this state: " + string.Join(", ", Enum.GetValues<JobState>().Select(Words.Of)), text => Values.State(text));
-        var type = Values.Option<string?>("--type", "TYPE", "only of this type", text => NameRule.Check(text, "job type"));
         var limit = Values.Option<int?>("--limit", "N", $"jobs a page, 1 to 1000 [default: {DefaultLimit}]", Limit);
         var below = Values.Option<JobId?>("--below", "ID", "the next page: jobs older than this one", text => JobId.Parse(text));
-        var command = new Command("list", "List jobs, live and ended, newest first") { queue, state, type, limit, below };
-        command.SetAction((parsed, ct) => RunAsync(target, parsed, new JobFilter
-        {
-            Queue = parsed.GetValue(queue),
-            State = parsed.GetValue(state),
-            Type = parsed.GetValue(type),
-        }, new JobPage { Limit = parsed.GetValue(limit) ?? DefaultLimit, Below = parsed.GetValue(below) }, ct));
+        var command = new Command("list", "List jobs, live and ended, newest first");
+        var filter = new FilterOptions(TimeProvider.System);
+        filter.AddTo(command);
+        command.Options.Add(limit);
+        command.Options.Add(below);
+        command.SetAction((parsed, ct) =>
+            RunAsync(target, parsed, filter.Read(parsed), new JobPage { Limit = parsed.GetValue(limit) ?? DefaultLimit, Below = parsed.GetValue(below) }, ct));
         return command;
     }
 
@@ -36,17 +33,24 @@ internal static class ListCommand
         output.Write(jobs.Select(JobView.AsJson), screen => Show(screen, jobs, now));
         if (jobs.Count == 0 && !output.IsJson)
         {
-            output.Screen.WriteLine(Nothing(filter, page, target.Schema(parsed)));
+            output.Screen.WriteLine(jobs.SearchedBack is null ? Nothing(filter, page, target.Schema(parsed)) : "No such jobs among those that were looked at.");
         }
-        else if (jobs.Count == page.Limit)
+
+        if (jobs.SearchedBack is { } back)
         {
-            Output.Remark($"next page: {NextPage(filter, page, jobs[^1].Id)}{target.SchemaArgument(parsed)}");
+            Output.Remark($"warning: no index serves this filter, so only jobs back to {Plain.Time(back.CreatedAt)} were looked at. "
+                + "Go on with the next page, or narrow it: --ended-from, --enqueued-from, --tag, --batch, --state failed");
+        }
+
+        if (jobs.Next is { } next)
+        {
+            Output.Remark($"next page: {NextPage(filter, page, next)}{target.SchemaArgument(parsed)}");
         }
 
         return ExitCode.Done;
     }
 
-    private static void Show(IAnsiConsole screen, IReadOnlyList<JobInfo> jobs, DateTimeOffset now)
+    private static void Show(IAnsiConsole screen, JobList jobs, DateTimeOffset now)
     {
         if (jobs.Count == 0)
         {
@@ -84,20 +88,14 @@ internal static class ListCommand
 
     private static string Nothing(JobFilter filter, JobPage page, string schema)
     {
-        var wanted = string.Concat(
-            filter.State is { } state ? $" in state {Words.Of(state)}" : "",
-            filter.Queue is { } queue ? $" in queue {queue}" : "",
-            filter.Type is { } type ? $" of type {type}" : "");
-        return page.Below is { } below ? $"No more jobs{wanted} below {below}."
-            : wanted.Length > 0 ? $"No jobs{wanted}. `jobs queues` shows what there is."
+        var wanted = FilterOptions.Typed(filter);
+        return page.Below is { } below ? $"No more jobs{For(wanted)} below {below}."
+            : wanted.Length > 0 ? $"No jobs{For(wanted)}. `jobs queues` shows what there is."
             : $"Schema \"{schema}\" has no jobs yet. Enqueue one: jobs enqueue mail.welcome '{{\"to\":\"a@example.org\"}}'";
     }
 
-    private static string NextPage(JobFilter filter, JobPage page, JobId last) => string.Concat(
-        "jobs list",
-        filter.Queue is { } queue ? $" --queue {queue}" : "",
-        filter.State is { } state ? $" --state {Words.Of(state)}" : "",
-        filter.Type is { } type ? $" --type {type}" : "",
-        page.Limit != DefaultLimit ? $" --limit {page.Limit}" : "",
-        $" --below {last}");
+    private static string For(string wanted) => wanted.Length > 0 ? $" with{wanted}" : "";
+
+    private static string NextPage(JobFilter filter, JobPage page, JobId next) =>
+        $"jobs list{FilterOptions.Typed(filter)}{(page.Limit != DefaultLimit ? $" --limit {page.Limit}" : "")} --below {next}";
 }

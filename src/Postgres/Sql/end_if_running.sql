@@ -5,9 +5,9 @@ with ended as (
   where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
   returning j.*, t.state::jobs.state as final, t.result, t.error
 ), filed as (
-  insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, batch, after, origin, trace, tags, meta, retry_of, events, result, errors)
+  insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, timeout, batch, after, origin, trace, tags, meta, retry_of, events, result, errors)
   select e.id, e.enqueued_at, e.started_at, now(), e.session, e.final, e.attempt, e.failures + (e.error is not null and e.final = 'failed')::integer, e.crashes, e.priority, e.queue, e.type, e.args,
-    e.batch, e.after, e.origin, e.trace, e.tags, e.meta, e.retry_of,
+    e.timeout, e.batch, e.after, e.origin, e.trace, e.tags, e.meta, e.retry_of,
     coalesce((select coalesce(e.events, '[]') || jsonb_strip_nulls(jsonb_build_object('at', r.requested_at, 'what', 'cancelRequested', 'by', r.by, 'reason', r.reason))
       from jobs.cancel_request r where r.job = e.id), e.events), e.result,
     case when e.error is null then e.errors

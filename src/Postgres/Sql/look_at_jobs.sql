@@ -1,13 +1,12 @@
--- What those who wait for these jobs want to know; nothing about a job that is neither live nor in history. One snapshot: a job that is being moved is in one of the two.
-with found as materialized (
-  select w.id, j.state, j.attempt, j.started_at, j.due_at, j.type, j.queue
-  from (select distinct w.id from unnest($1::uuid[]) as w (id)) w left join jobs.job j on j.id = w.id
-)
-select f.id, f.type, f.state::text, f.attempt, f.queue, extract(epoch from now() - f.started_at)::float8, extract(epoch from f.due_at - now())::float8, null::json, null::jsonb
-from found f where f.state is not null
+-- What these jobs ($1) are just now, for an operator who asked something of them: whether somebody else needs them, and whether they are what was asked for.
+select id, state::text, case when state = 'running' then started_at else due_at end as since,
+  followed is true or (select 1 from jobs.edge e where e.parent = job.id and e.held_at is null limit 1) is not null
+    or (select 1 from jobs.batch b where b.id = job.batch and b.completed_at is null limit 1) is not null as needed,
+  null::uuid as retried_as, coalesce(waits, 0) as waits, {live} as matched
+from jobs.job where id = any($1)
 union all
-select f.id, h.type, h.state::text, h.attempt, h.queue, null, null, h.result, case when h.state <> 'succeeded' then h.errors -> -1 end
-from found f cross join lateral (
-  select * from jobs.history h where h.id = f.id and h.ended_at >= $2 limit 1
-) h
-where f.state is null
+select id, state::text, ended_at,
+  (select 1 from jobs.edge e where e.parent = history.id and e.held_at is null limit 1) is not null
+    or (select 1 from jobs.batch b where b.id = history.batch and b.completed_at is null limit 1) is not null,
+  retried_as, 0, {ended}
+from jobs.history where id = any($1) and ended_at >= $2

@@ -1,10 +1,11 @@
 -- Jobs that have ended ($1): those that wait for them are told, once each, because the edge is deleted in this statement. A child whose last parent has ended is queued, or
 -- scheduled if its time is still to come; one whose parent did not succeed is cancelled, run or held, as its edge says. An answer with dispatch 0 only frees a
 -- schedule; -1 is a cancelled child that others wait for.
+-- A parent that is neither live nor in history was deleted while somebody was about to wait for it: that is no success either.
 with ended as materialized (
-  select e.child, e.parent, e.effect, h.state <> 'succeeded' as otherwise
-  from jobs.edge e join jobs.history h on h.id = e.parent and h.ended_at >= $2
-  where e.parent = any($1::uuid[]) and e.held_at is null
+  select e.child, e.parent, e.effect, h.state is distinct from 'succeeded' as otherwise
+  from jobs.edge e left join jobs.history h on h.id = e.parent and h.ended_at >= $2
+  where e.parent = any($1::uuid[]) and e.held_at is null and (h.id is not null or not exists (select from jobs.job j where j.id = e.parent))
 ), child as materialized (
   select j.id from jobs.job j where j.id in (select ended.child from ended) and j.state = 'blocked' order by j.id for update
 ), held as (
@@ -32,8 +33,8 @@ with ended as materialized (
 ), spare as (
   delete from jobs.edge e using cancelled c where e.child = c.id and not exists (select from ended where ended.child = e.child and ended.parent = e.parent)
 ), filed as (
-  insert into jobs.history (id, enqueued_at, ended_at, state, attempt, failures, crashes, priority, queue, type, args, batch, after, origin, trace, tags, meta, retry_of, events, errors)
-  select c.id, c.enqueued_at, now(), 'cancelled', c.attempt, c.failures, c.crashes, c.priority, c.queue, c.type, c.args, c.batch, c.after, c.origin, c.trace, c.tags, c.meta, c.retry_of, c.events,
+  insert into jobs.history (id, enqueued_at, ended_at, state, attempt, failures, crashes, priority, queue, type, args, timeout, batch, after, origin, trace, tags, meta, retry_of, events, errors)
+  select c.id, c.enqueued_at, now(), 'cancelled', c.attempt, c.failures, c.crashes, c.priority, c.queue, c.type, c.args, c.timeout, c.batch, c.after, c.origin, c.trace, c.tags, c.meta, c.retry_of, c.events,
     coalesce(c.errors, '[]') || jsonb_build_object('attempt', c.attempt, 'at', now(), 'type', 'Jobs.ParentDidNotSucceed',
       'message', format('Job %s, which it waited for, did not succeed.', c.parent))
   from cancelled c

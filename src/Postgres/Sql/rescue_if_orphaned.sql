@@ -24,8 +24,8 @@ with orphan as materialized (
   where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty
   returning j.*
 ), filed as (
-  insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, batch, after, origin, trace, tags, meta, retry_of, events, errors)
-  select p.id, p.enqueued_at, p.started_at, now(), p.session, 'failed', p.attempt, p.failures, p.crashes + 1, p.priority, p.queue, p.type, p.args, p.batch, p.after, p.origin, p.trace, p.tags, p.meta, p.retry_of, p.events,
+  insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, timeout, batch, after, origin, trace, tags, meta, retry_of, events, errors)
+  select p.id, p.enqueued_at, p.started_at, now(), p.session, 'failed', p.attempt, p.failures, p.crashes + 1, p.priority, p.queue, p.type, p.args, p.timeout, p.batch, p.after, p.origin, p.trace, p.tags, p.meta, p.retry_of, p.events,
     coalesce(p.errors, '[]') || jsonb_build_object('attempt', p.attempt, 'at', now(), 'session', p.session, 'type', 'Jobs.Poison',
       'message', format('The worker died while it ran this job, %s times in all. It is not tried again.', p.crashes + 1))
   from poison p
