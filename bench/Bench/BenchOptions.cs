@@ -16,7 +16,8 @@ internal sealed record BenchOptions
           --telemetry WHAT      the platform measured while metrics (metrics), or metrics and traces (all), are collected
           --json FILE           the medians and ratios as one JSON object
           --peers               the table of other systems, measured earlier
-          --features            instead: what unique keys, batches and deadlines cost when they are used
+          --features            instead: what unique keys, batches, deadlines, logs, progress and results cost when they are used
+          --waits               instead: how soon those who wait for a job have its result
           --ingest              instead: how fast jobs come in by the SQL function and over AMQP
           --control             instead: what a command on 100,000 waiting jobs takes, and takes from the work that runs
           --growth              instead: does the drain rate hold with a long queue and a long history?
@@ -30,6 +31,7 @@ internal sealed record BenchOptions
     public bool Growth { get; private init; }
     public bool Features { get; private init; }
     public bool Ingest { get; private init; }
+    public bool Waits { get; private init; }
     public bool Control { get; private init; }
     public bool FloorOnly { get; private init; }
     public bool OursOnly { get; private init; }
@@ -65,6 +67,7 @@ internal sealed record BenchOptions
                 "--growth" => options with { Growth = true },
                 "--features" => options with { Features = true },
                 "--ingest" => options with { Ingest = true },
+                "--waits" => options with { Waits = true },
                 "--control" => options with { Control = true },
                 "--floor" => options with { FloorOnly = true },
                 "--ours" => options with { OursOnly = true },

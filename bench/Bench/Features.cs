@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Jobs.Bench.Ours;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Spectre.Console;
 
 namespace Jobs.Bench;
@@ -16,6 +18,10 @@ internal sealed class Features(BenchOptions options, StepLog steps, Cancellation
         new("unique_key", "each with a unique key of its own", _ => new EnqueueOptions { Unique = new Unique { Key = Guid.NewGuid().ToString("N") } }),
         new("batch", "all in one batch", batch => new EnqueueOptions { Batch = batch }),
         new("deadlines", "with a timeout and an expiry", _ => new EnqueueOptions { Timeout = TimeSpan.FromMinutes(1), Expires = TimeSpan.FromHours(1) }),
+        new("no_capture", "with the capture of logs switched off", _ => null, w => w.Handle<NoOp, NoOpHandler>().CaptureLogs = false),
+        new("logs", "whose handlers log a line", _ => null, w => w.Handle<NoOp, LoggingHandler>().LogLevel = LogLevel.Information),
+        new("progress", "whose handlers say how far they are", _ => null, w => w.Handle<NoOp, ProgressHandler>()),
+        new("result", "whose handlers leave a result", _ => null, w => w.Handle<NoOp, ResultHandler>()),
     ];
 
     private int Jobs => options.Quick ? 20_000 : 100_000;
@@ -77,7 +83,9 @@ internal sealed class Features(BenchOptions options, StepLog steps, Cancellation
 
         var handled = new Handled();
         var warmed = handled.Expect(WarmJobs + Jobs); // what is there makes the worker warm
-        await using var both = await subject.StartAsync(new Work(Load.Queue, 100, handled));
+        await using var both = feature.Handler is { } handler
+            ? await subject.StartAsync(w => handler(w.Queue(Load.Queue, 100)), services => services.AddSingleton(handled))
+            : await subject.StartAsync(new Work(Load.Queue, 100, handled));
         await warmed;
         await both.EndedAsync();
         await Servers.SettleAsync(schema);
@@ -100,7 +108,7 @@ internal sealed class Features(BenchOptions options, StepLog steps, Cancellation
 
     private static double Ratio(List<double> with, List<double> plain) => Statistics.Median(with.Zip(plain, (w, p) => w / p));
 
-    private sealed record Feature(string Name, string Words, Func<JobId, EnqueueOptions?> Options);
+    private sealed record Feature(string Name, string Words, Func<JobId, EnqueueOptions?> Options, Action<WorkerOptions>? Handler = null);
 }
 
 /// <summary>One feature: its median rates and their ratios to plain jobs.</summary>

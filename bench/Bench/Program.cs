@@ -66,7 +66,19 @@ static async Task<int> RunAsync(BenchOptions options)
         Ingest.Write(ingest);
         if (options.JsonFile is { } ingestFile)
         {
-            await Report.WriteJsonAsync(ingestFile, ingest);
+            await Report.WriteJsonAsync(ingestFile, "ingest", ingest);
+        }
+
+        return 0;
+    }
+
+    if (options.Waits)
+    {
+        var waits = await new Waits(options, steps, stop.Token).RunAsync();
+        Waits.Write(waits);
+        if (options.JsonFile is { } waitsFile)
+        {
+            await Report.WriteJsonAsync(waitsFile, "waits", waits);
         }
 
         return 0;

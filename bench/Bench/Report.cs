@@ -104,9 +104,9 @@ internal static class Report
         }))),
     });
 
-    public static Task WriteJsonAsync(string file, Dictionary<string, double> ingest) => WriteFileAsync(file, new JsonObject
+    public static Task WriteJsonAsync(string file, string name, Dictionary<string, double> values) => WriteFileAsync(file, new JsonObject
     {
-        ["ingest"] = new JsonObject(ingest.Select(i => KeyValuePair.Create<string, JsonNode?>(i.Key, Math.Round(i.Value)))),
+        [name] = new JsonObject(values.Select(v => KeyValuePair.Create<string, JsonNode?>(v.Key, v.Value < 1000 ? Math.Round(v.Value, 2) : Math.Round(v.Value)))),
     });
 
     public static Task WriteJsonAsync(string file, IReadOnlyList<ControlResult> control) => WriteFileAsync(file, new JsonObject

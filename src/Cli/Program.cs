@@ -12,6 +12,7 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     EnqueueCommand.Create(target),
     GetCommand.Create(target),
     ExplainCommand.Create(target),
+    LogsCommand.Create(target),
     ListCommand.Create(target),
     BatchCommand.Create(target),
     RedriveCommand.Create(target),

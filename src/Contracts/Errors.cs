@@ -31,3 +31,24 @@ public sealed class EnqueueUnknownException(IReadOnlyList<JobId> ids, Exception 
     /// <summary>The ids whose fate is unknown.</summary>
     public IReadOnlyList<JobId> Ids { get; } = ids;
 }
+
+/// <summary>A job that somebody waited for has ended without success: it failed, was cancelled or has expired.</summary>
+public sealed class JobFailedException(JobId id, string type, JobState state, JobError? error)
+    : JobsException($"Job {id} ({type}) {Words(state)}{(error is null ? "." : $": {error.Type}: {error.Message}")}")
+{
+    /// <summary>The job.</summary>
+    public JobId Id { get; } = id;
+
+    /// <summary><see cref="JobState.Failed"/>, <see cref="JobState.Cancelled"/> or <see cref="JobState.Expired"/>.</summary>
+    public JobState State { get; } = state;
+
+    /// <summary>Its last error.</summary>
+    public JobError? Error { get; } = error;
+
+    private static string Words(JobState state) => state switch
+    {
+        JobState.Cancelled => "was cancelled",
+        JobState.Expired => "has expired",
+        _ => "has failed",
+    };
+}

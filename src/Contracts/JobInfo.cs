@@ -58,6 +58,8 @@ public sealed record JobInfo
     public Requested? CancelRequested { get; init; }
     /// <summary>What happened to it beside its plain way, oldest first: retries, rescues, and what operators did.</summary>
     public IReadOnlyList<JobEvent> Events { get; init; } = [];
+    /// <summary>How far its handler said it was, the last time that it said so within 7 days.</summary>
+    public JobProgress? Progress { get; init; }
     /// <summary>Its arguments, JSON.</summary>
     public required string Arguments { get; init; }
     /// <summary>Its result, JSON, when its handler gave one.</summary>
@@ -97,3 +99,15 @@ public sealed record JobEvent(DateTimeOffset At, string What)
 /// <param name="Message">At most 2,000 characters.</param>
 /// <param name="Stack">At most 4,000 characters.</param>
 public sealed record JobError(int Attempt, DateTimeOffset At, Guid? Session, string Type, string Message, string? Stack);
+
+/// <summary>How far an attempt says it is.</summary>
+/// <param name="Attempt">Which attempt said so.</param>
+/// <param name="Done">How much is done, in units of its own.</param>
+/// <param name="Total">Out of how much, when that is known.</param>
+/// <param name="Note">What it is doing.</param>
+/// <param name="At">When that was written, by the database clock.</param>
+public sealed record JobProgress(int Attempt, long Done, long? Total, string? Note, DateTimeOffset At)
+{
+    /// <summary>0 to 100, when the total is known.</summary>
+    public int? Percent => Total is > 0 and { } total ? (int)Math.Min(100, 100.0 * Done / total) : null;
+}

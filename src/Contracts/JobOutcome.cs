@@ -24,7 +24,9 @@ public abstract record JobOutcome
     /// <summary>Failed for good: no further attempt.</summary>
     public static JobOutcome FailNow(string reason) => new Fail(reason);
 
-    internal sealed record Done(object? Result) : JobOutcome;
+    /// <param name="Result">Null: none.</param>
+    /// <param name="Declared">The type as which it is written; null: its own.</param>
+    internal sealed record Done(object? Result, Type? Declared = null) : JobOutcome;
 
     internal sealed record Retry(TimeSpan Delay, string Reason) : JobOutcome;
 

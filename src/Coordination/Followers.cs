@@ -8,7 +8,7 @@ namespace Jobs.Coordination;
 /// After an end: lets those go that waited for it, and their followers in turn, and settles its batch. Behind the back of whoever ended the job, and all that has come
 /// together meanwhile at once. A crash or an error before that is mended by the scheduler.
 /// </summary>
-internal sealed class Followers(TieStore store, TicketPublisher tickets, CoordinationTelemetry telemetry, TimeProvider time, ILogger<Followers> log)
+internal sealed class Followers(TieStore store, WatchStore watches, TicketPublisher tickets, CoordinationTelemetry telemetry, TimeProvider time, ILogger<Followers> log)
 {
     /// <summary>
     /// How long the ends of a batch are gathered before it is asked whether it is complete: a batch under way would be asked hundreds of times a second, which took a fifth
@@ -76,6 +76,7 @@ internal sealed class Followers(TieStore store, TicketPublisher tickets, Coordin
             {
                 (var queued, next) = await Transient.RetryAsync(c => store.ReleaseFollowersAsync(followed.Jobs, c), "let followers go", log, ct);
                 await tickets.SendAsync(queued, ct);
+                await Transient.RetryAsync(c => watches.TellAsync(followed.Jobs, c), "tell of ends", log, ct);
             }
 
             if (followed.Batches.Count > 0)

@@ -35,6 +35,8 @@ internal static class Platform
         services.TryAddSingleton<ThroughputStore>();
         services.TryAddSingleton<ControlStore>();
         services.TryAddSingleton<TieStore>();
+        services.TryAddSingleton<WatchStore>();
+        services.TryAddSingleton<OutputStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();
         services.TryAddSingleton<CoordinationTelemetry>();

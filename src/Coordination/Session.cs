@@ -67,6 +67,9 @@ internal sealed class Session(
     /// <summary>The life this process has now.</summary>
     public Lease Current => _lease ?? throw new InvalidOperationException("The session opens when the host starts; start the host first.");
 
+    /// <summary>The same; null before the host has started.</summary>
+    public Lease? Life => _lease;
+
     /// <summary>Since Postgres last took a heartbeat; null before the first.</summary>
     public TimeSpan? HeartbeatAge => Volatile.Read(ref _heardAt) is not 0 and var at ? time.GetElapsedTime(at) : null;
 

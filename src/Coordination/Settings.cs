@@ -22,6 +22,10 @@ internal sealed class Settings(IConfiguration? section)
     public int? OptionalNumber(string key) => section?[key] is not { } text ? null
         : int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong(key, text, "a whole number");
 
+    public TWord? Word<TWord>(string key)
+        where TWord : struct, Enum => section?[key] is not { } text ? null
+        : Enum.TryParse<TWord>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) ? value : throw Wrong(key, text, "one of " + string.Join(", ", Enum.GetNames<TWord>()));
+
     public TimeSpan Seconds(string key, TimeSpan current) => section?[key] is not { } text ? current
         : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && Math.Abs(value) < 1e9 ? TimeSpan.FromSeconds(value)
         : throw Wrong(key, text, "a number of seconds");

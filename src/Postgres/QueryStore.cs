@@ -98,6 +98,7 @@ internal sealed class QueryStore(Database database, ThroughputStore throughput)
         Events = r.IsDBNull(26) ? [] : JsonSerializer.Deserialize<List<JobEvent>>(r.GetString(26), ErrorJson)!,
         Trace = r.IsDBNull(27) ? null : r.GetString(27),
         CancelRequested = r.IsDBNull(28) ? null : JsonSerializer.Deserialize<Requested>(r.GetString(28), ErrorJson),
+        Progress = r.IsDBNull(r.GetOrdinal("progress")) ? null : JsonSerializer.Deserialize<JobProgress>(r.GetString(r.GetOrdinal("progress")), ErrorJson),
     };
 
     private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);

@@ -51,6 +51,30 @@ public interface IJobClient
     /// <summary>The result of a job that has succeeded: of one that this one waited for, for example. The default where there is none.</summary>
     Task<TResult?> GetResultAsync<TResult>(JobId id, CancellationToken ct = default);
 
+    /// <summary>
+    /// Waits for the end of a job and gives its result; the default where it left none. Any number may wait at once, for few statements: whoever ends a job tells the processes that wait for it, and returns
+    /// take a few milliseconds more. That needs this process's host to run; without it the job is looked at ten times a second.
+    /// </summary>
+    /// <param name="id">The job, live or ended.</param>
+    /// <param name="timeout">How long to wait: 0 (has it ended?) to 30 days, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <param name="ct">Stops the waiting; the job goes on.</param>
+    /// <exception cref="JobFailedException">It failed, was cancelled or has expired.</exception>
+    /// <exception cref="TimeoutException">It has not ended in time; the message says what it is doing.</exception>
+    /// <exception cref="JobsException">There is no such job, or it ended longer ago than history is kept.</exception>
+    Task<TResult?> WaitAsync<TResult>(JobId id, TimeSpan timeout, CancellationToken ct = default);
+
+    /// <inheritdoc cref="WaitAsync{TResult}(JobId, TimeSpan, CancellationToken)"/>
+    /// <summary>Waits until a job has succeeded, as the other one.</summary>
+    Task WaitAsync(JobId id, TimeSpan timeout, CancellationToken ct = default);
+
+    /// <summary>
+    /// What the handlers of a job wrote to their loggers, in order: by attempt, and within it as it was written. Also while it runs: a line is here a quarter of a second after it was written. Kept for 7 days.
+    /// </summary>
+    /// <param name="id">The job. One that is not there has no lines.</param>
+    /// <param name="query">Which lines, and whether to wait for more. Default: all there are.</param>
+    /// <param name="ct">Stops it.</param>
+    IAsyncEnumerable<JobLogLine> LogsAsync(JobId id, JobLogQuery? query = null, CancellationToken ct = default);
+
     /// <summary>Makes an empty batch. Jobs are added by <see cref="EnqueueOptions.Batch"/>, in any number of calls.</summary>
     Task<JobId> CreateBatchAsync(BatchOptions? options = null, CancellationToken ct = default);
 

@@ -9,7 +9,7 @@ namespace Jobs.Producer;
 /// <summary>The first station of a job's way: checks what the caller gave, writes the row, hands the ticket over.</summary>
 internal sealed class JobClient(
     EnqueueBatcher batcher, Rows rows, JobStore store, TieStore ties, QueryStore query, TicketPublisher tickets, Followers followers, IJobSchedules schedules,
-    CoordinationTelemetry telemetry) : IJobClient
+    Watcher watcher, LogReader logs, CoordinationTelemetry telemetry) : IJobClient
 {
     public IJobSchedules Schedules => schedules;
 
@@ -56,6 +56,13 @@ internal sealed class JobClient(
 
     public async Task<TResult?> GetResultAsync<TResult>(JobId id, CancellationToken ct = default) =>
         (await query.GetAsync(id, ct))?.Result is { } json ? rows.Result<TResult>(json) : default;
+
+    public async Task<TResult?> WaitAsync<TResult>(JobId id, TimeSpan timeout, CancellationToken ct = default) =>
+        await SuccessAsync(id, timeout, ct) is { } json ? rows.Result<TResult>(json) : default;
+
+    public Task WaitAsync(JobId id, TimeSpan timeout, CancellationToken ct = default) => SuccessAsync(id, timeout, ct);
+
+    public IAsyncEnumerable<JobLogLine> LogsAsync(JobId id, JobLogQuery? query = null, CancellationToken ct = default) => logs.ReadAsync(id, query ?? new JobLogQuery(), ct);
 
     public async Task<JobId> CreateBatchAsync(BatchOptions? options = null, CancellationToken ct = default)
     {
@@ -128,6 +135,12 @@ internal sealed class JobClient(
         var fates = made.Select(r => found[r.Id]).ToArray();
         telemetry.Enqueued(made, fates, "transaction");
         return fates;
+    }
+
+    private async Task<string?> SuccessAsync(JobId id, TimeSpan timeout, CancellationToken ct)
+    {
+        var end = await watcher.EndAsync(id, timeout, ct);
+        return end.State == JobState.Succeeded ? end.Result : throw new JobFailedException(id, end.Type, end.State, end.Error);
     }
 
     private List<NewJob> GraphRows(JobGraph graph)

@@ -18,6 +18,8 @@ public static class JobsServiceCollectionExtensions
         var builder = Platform.Add(services, configure);
         services.TryAddSingleton<ProducerTelemetry>();
         services.TryAddSingleton<EnqueueBatcher>();
+        services.TryAddSingleton<Watcher>();
+        services.TryAddSingleton<LogReader>();
         services.TryAddSingleton<IJobClient, JobClient>();
         services.TryAddSingleton<Control>();
         services.TryAddSingleton<IJobOperator, JobOperator>();

@@ -11,6 +11,9 @@ internal static partial class LogMessages
     [LoggerMessage(1301, LogLevel.Warning, "A statement that enqueued {Count} jobs together was refused, enqueueing each alone: {Error}")]
     public static partial void BatchSplit(this ILogger log, int count, string error);
 
+    [LoggerMessage(1310, LogLevel.Warning, "Whether {Count} jobs that are waited for have ended could not be seen; it is looked at again in a second at the latest: {Error}")]
+    public static partial void EndsNotFetched(this ILogger log, int count, string error);
+
     [LoggerMessage(1330, LogLevel.Information, "Jobs were {What}: {Done}; left as they were: {Left}. By {By}: {Reason}")]
     public static partial void Acted(this ILogger log, string what, long done, long left, string by, string reason);
 }

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Scheduler;
 
-/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences, sessions and counts away in small batches.</summary>
-internal sealed class Retention(RepairStore store, ScheduleStore schedules, AuditStore audit, SchedulerOptions options, ILogger<Retention> log)
+/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences, progress, sessions and counts away in small batches.</summary>
+internal sealed class Retention(RepairStore store, ScheduleStore schedules, AuditStore audit, OutputStore output, SchedulerOptions options, TimeProvider time, ILogger<Retention> log)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
     private const int DaysAhead = 14;
@@ -15,6 +15,7 @@ internal sealed class Retention(RepairStore store, ScheduleStore schedules, Audi
     private const int SessionDays = 90;
     private const int SessionBatch = 5000;
     private const int TallyDays = 2;
+    private const int ProgressBatch = 5000;
 
     public async Task RunOnceAsync(CancellationToken ct)
     {
@@ -22,6 +23,10 @@ internal sealed class Retention(RepairStore store, ScheduleStore schedules, Audi
         foreach (var command in await store.DropExpiredAsync(options.KeepSucceededDays ?? SucceededDays, options.KeepOthersDays ?? OthersDays, ct))
         {
             log.Retired(command);
+        }
+
+        while (await output.ClearProgressAsync(ProgressBatch, time.GetUtcNow(), ct) == ProgressBatch)
+        {
         }
 
         while (await schedules.ForgetOccurrencesAsync(OccurrenceDays, OccurrenceBatch, ct) == OccurrenceBatch)

@@ -6,9 +6,9 @@ namespace Jobs.Scheduler;
 
 /// <summary>
 /// Mends what a crash left between the end of a job and the telling of those that wait for it, settles batches that nobody settled, and clears away held keys
-/// that are over. All of it is guarded, and nothing that this finds in the ordinary course of things is an error: ends are told behind the back of whoever writes them.
+/// and watches that are over. All of it is guarded, and nothing that this finds in the ordinary course of things is an error: ends are told behind the back of whoever writes them.
 /// </summary>
-internal sealed class TieSweep(TieStore ties, RepairStore store, Followers followers, TimeProvider time, ILogger<TieSweep> log)
+internal sealed class TieSweep(TieStore ties, RepairStore store, WatchStore watches, Followers followers, TimeProvider time, ILogger<TieSweep> log)
 {
     private const int Batch = 1000;
 
@@ -41,6 +41,7 @@ internal sealed class TieSweep(TieStore ties, RepairStore store, Followers follo
                 // more of them
             }
 
+            await watches.ClearAsync(ct);
             _clearedAt = time.GetTimestamp();
         }
 

@@ -22,13 +22,15 @@ internal enum Stop
 /// One claimed run of a job on its way through this process. It has a token of its own, linked to nothing: what would cancel many attempts at once looks them up in
 /// <see cref="Running"/>, so a run that nobody stops pays for one small object.
 /// </summary>
-internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, HandlerEntry handler)
+internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, HandlerEntry handler) : ProgressSink
 {
     private readonly CancellationTokenSource _stop = new(); // not disposed: it has no timer, and a handler may hold on to its token
     private int _why;
     private int _settled;
     private ITimer? _timeout;
     private ITimer? _grace;
+    private AttemptLog? _log;
+    private Reported? _progress;
 
     public ClaimedJob Job { get; } = job;
 
@@ -49,6 +51,12 @@ internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, Handler
 
     /// <summary>What it failed of, once it has.</summary>
     public string? ErrorType { get; set; }
+
+    /// <summary>Where what it says goes; null until it is started.</summary>
+    public Output? Output { get; set; }
+
+    /// <summary>Somebody has decided what is written about it: it has returned or was abandoned.</summary>
+    public bool IsSettled => Volatile.Read(ref _settled) != 0;
 
     /// <summary>How long it may take; null: for ever.</summary>
     public TimeSpan? Timeout => Job.TimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : handler.Timeout;
@@ -78,11 +86,48 @@ internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, Handler
             return false;
         }
 
+        Volatile.Read(ref _log)?.Close();
         _timeout?.Dispose();
         Volatile.Read(ref _grace)?.Dispose(); // one that is being made just now finds it settled
         return true;
     }
+
+    /// <summary>Its handler wrote this to a logger.</summary>
+    public void Keep(LogLine line)
+    {
+        if (Volatile.Read(ref _log) is not { } log)
+        {
+            var made = new AttemptLog(Job.Id, Job.Attempt, Output!.Logs, Output.Time);
+            log = Interlocked.CompareExchange(ref _log, made, null) ?? made;
+        }
+
+        log.Add(line);
+        if (IsSettled)
+        {
+            log.Close(); // it was settled before its log was there
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Report(long done, long? total, string? note)
+    {
+        if (!IsSettled && Interlocked.Exchange(ref _progress, new Reported(done, total, note)) is null)
+        {
+            Output!.Progress.Add(this); // otherwise it is in line already, with an older word
+        }
+    }
+
+    /// <summary>Its latest word that has not been taken yet.</summary>
+    public ProgressRow? TakeProgress() => Interlocked.Exchange(ref _progress, null) is { } said
+        ? new ProgressRow(Job.Id.Value, Job.Attempt, said.Done, said.Total, ErrorText.Cut(said.Note, MaxNote)) : null;
+
+    private const int MaxNote = 200;
+
+    private sealed record Reported(long Done, long? Total, string? Note);
 }
+
+/// <summary>Where what handlers say while they run goes.</summary>
+internal sealed record Output(CurrentAttempt Current, LogWriter Logs, ProgressWriter Progress, TimeProvider Time);
 
 /// <summary>How an attempt ended, ready to be written: done (no result, the common case), an end of another kind, or deferred.</summary>
 internal readonly record struct Completion(Attempt Attempt, JobState? End, byte[]? Result, string? Error, TimeSpan Delay)

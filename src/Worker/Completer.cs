@@ -69,6 +69,7 @@ internal sealed class Completer(
     /// <summary>One statement for outcomes of one session and one kind.</summary>
     private async Task WriteAsync(List<Completion> batch)
     {
+        batch.Sort(static (a, b) => a.Attempt.Job.Id.Value.CompareTo(b.Attempt.Job.Id.Value)); // the same order as all who lock many: no deadlocks
         var started = time.GetTimestamp();
         try
         {

@@ -11,7 +11,7 @@ internal static class ErrorText
     public static string Json(string type, string message, string? stack) => JsonSerializer.Serialize(
         new Dictionary<string, string?> { ["type"] = Cut(type, MaxMessage), ["message"] = Cut(message, MaxMessage), ["stack"] = Cut(stack, MaxStack) });
 
-    private static string? Cut(string? text, int max)
+    public static string? Cut(string? text, int max)
     {
         text = text?.Replace('\0', '\uFFFD');
         if (text is null || text.Length <= max)

@@ -14,11 +14,12 @@ namespace Jobs.Worker;
 /// that for the grace period, the attempt is abandoned: it ends without its handler, and frees its slot.
 /// </summary>
 internal sealed class Executor(
-    Completer completer, Running running, IServiceScopeFactory scopes, WorkerOptions worker, IOptions<JobsOptions> options, WorkerTelemetry telemetry, TimeProvider time,
+    Completer completer, Running running, Output output, IServiceScopeFactory scopes, WorkerOptions worker, IOptions<JobsOptions> options, WorkerTelemetry telemetry, TimeProvider time,
     ILogger<Executor> log)
 {
     private readonly JobsOptions _options = options.Value;
     private readonly TimeSpan _grace = worker.TimeoutGrace;
+    private readonly bool _captures = worker.CaptureLogs;
     private volatile bool _givenUp;
     private Lease? _watched;
 
@@ -45,7 +46,7 @@ internal sealed class Executor(
     /// <summary>Starts an attempt on the thread pool; its slot is released when the handler has returned or was abandoned.</summary>
     public void Start(Attempt attempt, SemaphoreSlim slots)
     {
-        attempt.Slots = slots;
+        (attempt.Slots, attempt.Output) = (slots, output);
         if (Volatile.Read(ref _watched) != attempt.Lease)
         {
             Watch(attempt.Lease);
@@ -137,11 +138,16 @@ internal sealed class Executor(
                 attempt.StartClock(time, timeout, a => _ = StopAsync((Attempt)a!, Stop.Timeout));
             }
 
-            var context = new JobContext(job.Id, job.Type, new QueueName(attempt.Queue), job.Priority, job.Attempt, job.Failures, job.EnqueuedAt);
+            var context = new JobContext(job.Id, job.Type, new QueueName(attempt.Queue), job.Priority, job.Attempt, job.Failures, job.EnqueuedAt) { Sink = new ProgressTo(attempt) };
             if (job.HasTies)
             {
                 context = context with { Batch = job.Batch is { } batch ? new JobId(batch) : null, After = [.. (job.After ?? []).Select(a => new JobId(a))] };
                 context = job.Metadata is { } metadata ? context with { Metadata = JsonSerializer.Deserialize<Dictionary<string, string>>(metadata)! } : context;
+            }
+
+            if (_captures)
+            {
+                output.Current.Value = attempt; // until this method has returned
             }
 
             await using var scope = scopes.CreateAsyncScope();
@@ -191,8 +197,8 @@ internal sealed class Executor(
         {
             case JobOutcome.Done { Result: null }:
                 return Completion.Ended(attempt, JobState.Succeeded);
-            case JobOutcome.Done { Result: { } result }:
-                var json = JsonSerializer.SerializeToUtf8Bytes(result, _options.Json.GetTypeInfo(result.GetType()));
+            case JobOutcome.Done { Result: { } result } done:
+                var json = JsonSerializer.SerializeToUtf8Bytes(result, _options.Json.GetTypeInfo(done.Declared ?? result.GetType()));
                 return json.Length <= _options.MaxArgumentBytes
                     ? Completion.Ended(attempt, JobState.Succeeded, json)
                     : throw new JobTooLargeException($"the result of a \"{attempt.Job.Type}\" job", json.Length, _options.MaxArgumentBytes);

@@ -82,4 +82,16 @@ internal static partial class LogMessages
 
     [LoggerMessage(1444, LogLevel.Warning, "What operators say about queues was not read (try {Try}), trying again; what was heard last stands: {Error}")]
     public static partial void OrdersNotRead(this ILogger log, int @try, string error);
+
+    [LoggerMessage(1450, LogLevel.Warning, "Log lines of {Count} attempts could not be written (try {Try}); they are kept, in bounded memory, until Postgres takes them: {Error}")]
+    public static partial void LogLinesKept(this ILogger log, int count, int @try, string error);
+
+    [LoggerMessage(1451, LogLevel.Error, "Log lines of {Count} attempts are lost: {Error}")]
+    public static partial void LogLinesLost(this ILogger log, int count, string error);
+
+    [LoggerMessage(1452, LogLevel.Warning, "{Count} log lines of handlers were left out, because {Megabytes} MB of them were waiting for Postgres")]
+    public static partial void LogLinesDropped(this ILogger log, long count, long megabytes);
+
+    [LoggerMessage(1453, LogLevel.Warning, "The progress of {Count} attempts could not be written; their next word is tried again: {Error}")]
+    public static partial void ProgressNotWritten(this ILogger log, int count, string error);
 }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Jobs;
@@ -32,6 +33,18 @@ public static class WorkerBuilderExtensions
         services.AddSingleton(p => new Probe("worker", _ => ValueTask.FromResult(Fault(p))));
         services.AddSingleton<Completer>();
         services.AddSingleton<Executor>();
+        services.AddSingleton<CurrentAttempt>();
+        services.AddSingleton<LogWriter>();
+        services.AddSingleton<ProgressWriter>();
+        services.AddSingleton<Output>();
+        services.AddSingleton<ILoggerProvider, AttemptLogProvider>();
+        services.AddOptions<LoggerFilterOptions>().Configure<WorkerOptions>((filter, worker) =>
+        {
+            if (worker.LogLevelIsSet) // in front: rules for this provider that are the app's own come later, and win
+            {
+                filter.Rules.Insert(0, new LoggerFilterRule(typeof(AttemptLogProvider).FullName, null, worker.LogLevel, null));
+            }
+        });
         services.AddSingleton<OrderWatch>();
         services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor, Completer>((profile, worker, running, executor, completer) =>
         {

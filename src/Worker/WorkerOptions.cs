@@ -2,12 +2,13 @@ using Jobs.Coordination;
 using Jobs.Worker;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 
 namespace Jobs;
 
 /// <summary>
 /// What one worker process runs: its queues, each with a number of slots, and its handlers. Also bound from the configuration section <c>Jobs:Worker</c>
-/// (<c>Queues:NAME:Concurrency</c>, <c>ShutdownGraceSeconds</c>, <c>TimeoutGraceSeconds</c>); what code says wins.
+/// (<c>Queues:NAME:Concurrency</c>, <c>ShutdownGraceSeconds</c>, <c>TimeoutGraceSeconds</c>, <c>CaptureLogs</c>, <c>LogLevel</c>); what code says wins.
 /// </summary>
 public sealed class WorkerOptions
 {
@@ -18,6 +19,8 @@ public sealed class WorkerOptions
 
     private TimeSpan? _grace;
     private TimeSpan? _timeoutGrace;
+    private bool? _captureLogs;
+    private LogLevel? _logLevel;
     private readonly IServiceCollection _services;
     private readonly SortedDictionary<string, int> _queues = new(StringComparer.Ordinal);
     private readonly Dictionary<string, HandlerEntry> _handlers = [];
@@ -27,6 +30,8 @@ public sealed class WorkerOptions
     internal IReadOnlyDictionary<string, int> Queues => _queues;
 
     internal IReadOnlyDictionary<string, HandlerEntry> Handlers => _handlers;
+
+    internal bool LogLevelIsSet => _logLevel is not null;
 
     /// <summary>
     /// After SIGTERM, how long running handlers may go on before their token is cancelled and their jobs are handed back. Default 25 s; 0 to 1 hour.
@@ -48,6 +53,26 @@ public sealed class WorkerOptions
         set => _timeoutGrace = value;
     }
 
+    /// <summary>
+    /// Keep what handlers write to any <see cref="ILogger"/> while their attempt runs, for <c>IJobClient.LogsAsync</c> and <c>jobs logs</c>: at most 1,000 lines and 256 KB an attempt, 8 KB a line, for 7 days.
+    /// Default true. Configuration key <c>Jobs:Worker:CaptureLogs</c>.
+    /// </summary>
+    public bool CaptureLogs
+    {
+        get => _captureLogs ?? true;
+        set => _captureLogs = value;
+    }
+
+    /// <summary>
+    /// Which lines are kept: this level and above. Not set: <see cref="LogLevel.Information"/>, of what the app's own log filters let pass. Set: this alone counts, so that jobs can keep lines that the console
+    /// does not show; filters for the provider <c>Jobs</c> still apply. Configuration key <c>Jobs:Worker:LogLevel</c>.
+    /// </summary>
+    public LogLevel LogLevel
+    {
+        get => _logLevel ?? LogLevel.Information;
+        set => _logLevel = value;
+    }
+
     /// <summary>Works on this queue with up to <paramref name="concurrency"/> handlers at once in this process.</summary>
     /// <param name="name">The queue.</param>
     /// <param name="concurrency">1 to 10,000. Default 20. Twice as many tickets are prefetched, and of very short jobs what 50 ms take (at most 1,000); those are out of the priority order.</param>
@@ -59,16 +84,16 @@ public sealed class WorkerOptions
         return this;
     }
 
-    /// <summary>Runs jobs of <typeparamref name="TJob"/> with this handler, made anew in a DI scope of its own for each attempt.</summary>
+    /// <summary>Runs jobs of <typeparamref name="TJob"/> with this handler, made anew in a DI scope of its own for each attempt. One that is an <see cref="IJobHandler{TJob, TResult}"/> leaves a result.</summary>
     /// <param name="retry">How failed attempts are tried again. Default <see cref="RetryPolicy.Default"/>.</param>
     /// <exception cref="InvalidOperationException">The record has no valid <see cref="JobAttribute"/>, or its type has a handler already.</exception>
     public WorkerOptions Handle<TJob, THandler>(RetryPolicy? retry = null)
         where THandler : class, IJobHandler<TJob> =>
-        Add<TJob, THandler>(retry, static async (handler, job, context, ct) =>
+        Add<TJob, THandler>(retry, TypedResult.Of<TJob, THandler>() ?? (static async (handler, job, context, ct) =>
         {
             await handler.HandleAsync(job, context, ct);
             return JobOutcome.Succeeded;
-        });
+        }));
 
     /// <summary>As <see cref="Handle{TJob, THandler}"/>, for handlers that return an outcome.</summary>
     public WorkerOptions HandleOutcome<TJob, THandler>(RetryPolicy? retry = null)
@@ -88,6 +113,8 @@ public sealed class WorkerOptions
             TimeoutGrace = settings.Seconds("TimeoutGraceSeconds", TimeoutGrace);
         }
 
+        _captureLogs ??= settings.Flag("CaptureLogs", CaptureLogs);
+        _logLevel ??= settings.Word<LogLevel>("LogLevel");
         foreach (var queue in settings.Children("Queues").Where(q => !_queues.ContainsKey(q.Name)))
         {
             Queue(queue.Name, queue.Number("Concurrency", DefaultConcurrency));
@@ -111,6 +138,11 @@ public sealed class WorkerOptions
         if (ShutdownGrace < TimeSpan.Zero || ShutdownGrace > TimeSpan.FromHours(1))
         {
             yield return $"WorkerOptions: ShutdownGrace {ShutdownGrace} is not allowed; use 0 to 1 hour (default 25 s).";
+        }
+
+        if (!Enum.IsDefined(LogLevel))
+        {
+            yield return $"WorkerOptions: LogLevel {LogLevel} is not allowed; use one of {string.Join(", ", Enum.GetNames<LogLevel>())} (default Information).";
         }
 
         if (TimeoutGrace < TimeSpan.Zero || TimeoutGrace > TimeSpan.FromMinutes(10))

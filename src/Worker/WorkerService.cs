@@ -21,6 +21,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
     private readonly Executor _executor;
     private readonly Completer _completer;
     private readonly Followers _followers;
+    private readonly Output _output;
     private readonly Running _running;
     private readonly TimeProvider _time;
     private readonly ILogger<WorkerService> _log;
@@ -37,18 +38,20 @@ internal sealed class WorkerService : IHostedService, IDisposable
     private Task _completing = Task.CompletedTask;
     private Task _watching = Task.CompletedTask;
     private Task _draining = Task.CompletedTask;
+    private Task _logging = Task.CompletedTask;
+    private Task _reporting = Task.CompletedTask;
     private int _signalCount;
 
     public WorkerService(
         WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
-        Executor executor, Completer completer, Followers followers, Running running, QueueStore queues, OrderWatch watch, IHostApplicationLifetime host,
+        Executor executor, Completer completer, Followers followers, Output output, Running running, QueueStore queues, OrderWatch watch, IHostApplicationLifetime host,
         WorkerTelemetry telemetry, BrokerTelemetry broker, Pulses pulses, TimeProvider time,
         ILogger<WorkerService> log)
     {
         (_watch, _host) = (watch, host);
         _leave = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-        (_options, _store, _tickets, _session, _executor, _completer, _followers, _running, _time, _log) =
-            (options, store, tickets, session, executor, completer, followers, running, time, log);
+        (_options, _store, _tickets, _session, _executor, _completer, _followers, _output, _running, _time, _log) =
+            (options, store, tickets, session, executor, completer, followers, output, running, time, log);
         _connection = new BrokerConnection(jobs.Value, "consume", log, broker);
         foreach (var (queue, concurrency) in options.Queues)
         {
@@ -70,6 +73,8 @@ internal sealed class WorkerService : IHostedService, IDisposable
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _completing = Detached.Run(_completer.RunAsync);
+        _logging = Detached.Run(_output.Logs.RunAsync);
+        _reporting = Detached.Run(_output.Progress.RunAsync);
         foreach (var line in _lines)
         {
             _consuming.Add(Detached.Run(() => line.Consumer.RunAsync(_stop.Token)));
@@ -112,7 +117,8 @@ internal sealed class WorkerService : IHostedService, IDisposable
         }
 
         using var deadline = new CancellationTokenSource(LastGrace, _time);
-        await _completer.FinishAsync(_completing, deadline.Token);
+        await Task.WhenAll(
+            _completer.FinishAsync(_completing, deadline.Token), _output.Logs.FinishAsync(_logging, deadline.Token), _output.Progress.FinishAsync(_reporting, deadline.Token));
         await HandBackAsync(deadline.Token);
         await _connection.DisposeAsync();
     }

@@ -2,6 +2,7 @@ using Jobs.Coordination;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -16,19 +17,19 @@ public sealed class OptionsTests
         var host = Build([], o =>
         {
             (o.Postgres, o.RabbitMq, o.Schema, o.AppName, o.MaxArgumentBytes, o.SessionTtl) = (" ", "http://localhost", "Jobs-1", "", 0, TimeSpan.FromSeconds(1));
-        }, b => b.AddWorker(w => (w.ShutdownGrace, w.TimeoutGrace) = (TimeSpan.FromDays(1), TimeSpan.FromSeconds(-1))).AddScheduler(s => (s.KeepSucceededDays, s.KeepOthersDays) = (0, 4000)));
+        }, b => b.AddWorker(w => (w.ShutdownGrace, w.TimeoutGrace, w.LogLevel) = (TimeSpan.FromDays(1), TimeSpan.FromSeconds(-1), (LogLevel)42)).AddScheduler(s => (s.KeepSucceededDays, s.KeepOthersDays) = (0, 4000)));
         var faults = (await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync())).Failures.ToList();
         foreach (var expected in new[]
         {
             "JobsOptions.Postgres is empty", "JobsOptions.RabbitMq is not an AMQP URI", "JobsOptions.Schema \"Jobs-1\"", "JobsOptions.AppName is empty",
             "JobsOptions.MaxArgumentBytes 0", "JobsOptions.SessionTtl 00:00:01", "WorkerOptions: no queue", "WorkerOptions: no handler",
-            "WorkerOptions: ShutdownGrace 1.00:00:00", "WorkerOptions: TimeoutGrace -00:00:01 is not allowed; use 0 to 10 minutes", "SchedulerOptions: KeepSucceededDays 0", "SchedulerOptions: KeepOthersDays 4000",
+            "WorkerOptions: ShutdownGrace 1.00:00:00", "WorkerOptions: TimeoutGrace -00:00:01 is not allowed; use 0 to 10 minutes", "WorkerOptions: LogLevel 42 is not allowed; use one of Trace, Debug,", "SchedulerOptions: KeepSucceededDays 0", "SchedulerOptions: KeepOthersDays 4000",
         })
         {
             Assert.Contains(faults, f => f.StartsWith(expected, StringComparison.Ordinal));
         }
 
-        Assert.Equal(12, faults.Count);
+        Assert.Equal(13, faults.Count);
         await DisposeAsync(host);
     }
 
@@ -72,13 +73,14 @@ public sealed class OptionsTests
         {
             ["Jobs:Postgres"] = "Host=here", ["Jobs:RabbitMq"] = "amqp://there/", ["Jobs:Schema"] = "other", ["Jobs:AppName"] = "mailer",
             ["Jobs:MaxArgumentBytes"] = "1000", ["Jobs:MigrateAtStart"] = "false", ["Jobs:AdvisoryLocks"] = "False", ["Jobs:SessionTtlSeconds"] = "7.5",
-            ["Jobs:Worker:ShutdownGraceSeconds"] = "9", ["Jobs:Worker:TimeoutGraceSeconds"] = "0.5", ["Jobs:Worker:Queues:mail:Concurrency"] = "3", ["Jobs:Worker:Queues:pdf:Concurrency"] = "4",
+            ["Jobs:Worker:ShutdownGraceSeconds"] = "9", ["Jobs:Worker:TimeoutGraceSeconds"] = "0.5", ["Jobs:Worker:LogLevel"] = "debug", ["Jobs:Worker:CaptureLogs"] = "false", ["Jobs:Worker:Queues:mail:Concurrency"] = "3", ["Jobs:Worker:Queues:pdf:Concurrency"] = "4",
             ["Jobs:Worker:Queues:plain:Concurrency"] = null, ["Jobs:Scheduler:KeepSucceededDays"] = "2", ["Jobs:Scheduler:KeepOthersDays"] = "30",
         }, o => o.Schema = "mine", b => b.AddWorker(w => w.Queue("pdf", 8)).AddScheduler(s => s.KeepOthersDays = 31));
         var jobs = host.Services.GetRequiredService<IOptions<JobsOptions>>();
         var (worker, scheduler) = (host.Services.GetRequiredService<WorkerOptions>(), host.Services.GetRequiredService<SchedulerOptions>());
         var o = Assert.Throws<OptionsValidationException>(() => jobs.Value); // no handler: the values are there all the same
         Assert.Equal("WorkerOptions: no handler; add w.Handle<TheJob, TheHandler>().", Assert.Single(o.Failures));
+        Assert.Equal((LogLevel.Debug, false), (worker.LogLevel, worker.CaptureLogs));
         Assert.Equal((TimeSpan.FromSeconds(9), TimeSpan.FromSeconds(0.5), 2, 31), (worker.ShutdownGrace, worker.TimeoutGrace, scheduler.KeepSucceededDays, scheduler.KeepOthersDays));
         Assert.Equal([("mail", 3), ("pdf", 8), ("plain", 20)], worker.Queues.Select(q => (q.Key, q.Value)));
 

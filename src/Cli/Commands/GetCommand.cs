@@ -77,6 +77,7 @@ internal static class GetCommand
         Line("ended", When(job.EndedAt));
         Line("ran", job.EndedAt - job.StartedAt is { } ran ? Plain.Duration(ran) : null);
         Line("attempts", job.Attempt == 0 ? "none yet" : $"{job.Attempt} started, {job.Failures} failed" + (job.Crashes > 0 ? $", {job.Crashes} lost with their worker" : ""));
+        Line("progress", job.Progress is { } p ? $"{JobView.Text(p)}  (attempt {p.Attempt}, {Plain.Relative(p.At, now)})" : null);
         Line("unique", job.UniqueKey);
         Line("batch", job.Batch is { } batch ? $"{batch}  (jobs batch {batch})" : null);
         Line("after", job.After.Count > 0 ? string.Join('\n', job.After) + (job.Waits > 0 ? $"\n{job.Waits} of them not ended yet" : "") : null);

@@ -34,11 +34,16 @@ internal static class JobView
         trace = job.Trace,
         endedAt = job.EndedAt,
         runSeconds = (job.EndedAt - job.StartedAt)?.TotalSeconds,
+        progress = job.Progress,
         arguments = Embedded(job.Arguments),
         result = job.Result is { } result ? Embedded(result) : (JsonElement?)null,
         errors = job.Errors,
         events = job.Events,
     };
+
+    /// <summary>"40 % (4/10) unpacking", or what there is of it.</summary>
+    public static string Text(JobProgress progress) => string.Create(System.Globalization.CultureInfo.InvariantCulture,
+        $"{(progress.Percent is { } percent ? $"{percent} % ({progress.Done:N0}/{progress.Total:N0})" : $"{progress.Done:N0} done")}{(progress.Note is { Length: > 0 } note ? " " + Plain.Line(note) : "")}");
 
     /// <summary>The state, and for people a word more where the state alone says too little.</summary>
     public static string State(JobInfo job) => job is { State: JobState.Running, CancelRequested: not null } ? "cancelling" : Words.Of(job.State);

@@ -74,7 +74,7 @@ internal static class ListCommand
         var error = job.Errors.Count > 0 ? Plain.Line(job.Errors[^1].Message) : null;
         return job switch
         {
-            { State: JobState.Running, StartedAt: { } start } => $"for {Plain.Duration(now - start)}",
+            { State: JobState.Running, StartedAt: { } start } => $"for {Plain.Duration(now - start)}{(job.Progress is { } p && p.Attempt == job.Attempt ? ", " + Cut(JobView.Text(p)) : "")}",
             { State: JobState.Scheduled or JobState.Pending, DueAt: { } due } => $"due {Plain.Relative(due, now)}{(error is null ? "" : $" after: {Cut(error)}")}",
             { State: JobState.Succeeded, StartedAt: { } start, EndedAt: { } end } => new Cell($"ran {Plain.Duration(end - start)}", Styles.Faint),
             _ => new Cell(Cut(error ?? ""), Styles.Faint),

@@ -1,0 +1,3 @@
+-- Of sessions that are gone, and of jobs that are: their waiters have looked for themselves by now.
+delete from jobs.watch w
+where not exists (select from jobs.session s where s.id = w.session) or not exists (select from jobs.job j where j.id = w.job)
