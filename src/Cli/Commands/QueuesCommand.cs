@@ -101,7 +101,7 @@ internal static class QueuesCommand
         {
             if (queue.Paused is { } p)
             {
-                screen.Write(new Text($"{queue.Name} is paused by {Plain.Line(p.By ?? "somebody")} since {Plain.Relative(p.At, now)}"
+                screen.Write(new Text($"{queue.Name} is paused by {Plain.Line(p.By ?? "somebody")}, {Plain.Relative(p.At, now)}"
                     + $"{(p.Until is { } until ? $", until {Plain.Time(until)}" : "")}{(p.Reason is { } reason ? $": {Plain.Line(reason)}" : "")}", Styles.Busy));
                 screen.WriteLine();
             }
