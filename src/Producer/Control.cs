@@ -9,7 +9,7 @@ namespace Jobs.Producer;
 /// <summary>
 /// Changes jobs for an operator, page by page. What a statement left, because it is or has become something else, is looked at for the reason; what could be done by then is tried again.
 /// </summary>
-internal sealed class Control(ControlStore store, TicketPublisher tickets, Followers followers, IOptions<JobsOptions> options, ILogger<Control> log)
+internal sealed class Control(ControlStore store, TicketPublisher tickets, Followers followers, CoordinationTelemetry telemetry, IOptions<JobsOptions> options, ILogger<Control> log)
 {
     private const int MaxWords = 200;
 
@@ -22,7 +22,15 @@ internal sealed class Control(ControlStore store, TicketPublisher tickets, Follo
     {
         CheckLive(filter, "cancelled");
         var doer = DoerOf(act);
-        return RunAsync(new Verb("cancelled", Verb.Cancel, filter, null) { ChangeLive = (f, cursor, c) => store.CancelAsync(f, cursor, doer, c) }, filter, doer, dryRun, progress, ct);
+        return RunAsync(new Verb("cancelled", Verb.Cancel, filter, null)
+        {
+            ChangeLive = async (f, cursor, c) =>
+            {
+                var page = await store.CancelAsync(f, cursor, doer, c);
+                telemetry.Ended(JobState.Cancelled, page.Jobs.Count(j => j.Change == Change.Done));
+                return page;
+            },
+        }, filter, doer, dryRun, progress, ct);
     }
 
     public Task<ActReport> SetPriorityAsync(JobFilter filter, JobPriority priority, Act? act, bool dryRun, IProgress<long>? progress, CancellationToken ct)

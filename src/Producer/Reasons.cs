@@ -192,7 +192,9 @@ internal sealed class Reasons(StoryStore store)
     public static Explanation? Running(Case c)
     {
         var on = c.Processes.FirstOrDefault(p => p.Id == c.Job.Session)?.Process ?? "a worker that is gone";
-        return new("running", $"It runs on {on}, attempt {c.Job.Attempt}{(c.Job.StartedAt is { } start ? $", for {c.Ago(start)}" : "")}.") { Since = c.Job.StartedAt };
+        var far = c.Job.Progress is { } progress && progress.Attempt == c.Job.Attempt
+            ? $" It has said {c.Ago(progress.At)} ago that it has done {progress.Done:N0}{(progress.Total is { } total ? $" of {total:N0}" : "")}{(progress.Note is { } note ? $": {note}" : "")}." : "";
+        return new("running", $"It runs on {on}, attempt {c.Job.Attempt}{(c.Job.StartedAt is { } start ? $", for {c.Ago(start)}" : "")}.{far}") { Since = c.Job.StartedAt };
     }
 
     public static Explanation? Cancelling(Case c) => c.Job.CancelRequested is not var (since, by, reason) ? null

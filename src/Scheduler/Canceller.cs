@@ -8,7 +8,7 @@ namespace Jobs.Scheduler;
 /// Sees to it that a request to cancel a running job holds for the job and not only for the attempt that ran then: what waits again (a retry, a rescue, a hand-back) ends
 /// here, and what runs again elsewhere is told there. With no requests it costs three looks into an empty table a second.
 /// </summary>
-internal sealed class Canceller(RepairStore store, Followers followers, ILogger<Canceller> log)
+internal sealed class Canceller(RepairStore store, Followers followers, CoordinationTelemetry telemetry, ILogger<Canceller> log)
 {
     private const int Batch = 1000;
 
@@ -21,6 +21,7 @@ internal sealed class Canceller(RepairStore store, Followers followers, ILogger<
             if (cancelled.Written > 0)
             {
                 log.CancelledWaiting(cancelled.Written);
+                telemetry.Ended(JobState.Cancelled, cancelled.Written);
             }
 
             followers.Tell(cancelled.Followed);

@@ -73,7 +73,7 @@ public static class WorkerBuilderExtensions
         }
 
         var lines = services.GetRequiredService<WorkerTelemetry>().Lines().ToList();
-        var silent = lines.Where(l => !l.Consuming).Select(l => l.Queue).ToList();
+        var silent = lines.Where(l => !l.Consuming && !l.Paused).Select(l => l.Queue).ToList();
         return lines.Count == 0 ? "The worker has not started."
             : silent.Count > 0 ? $"The broker does not deliver from {string.Join(", ", silent)}." : null;
     }

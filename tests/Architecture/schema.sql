@@ -28,6 +28,13 @@ table edge
   constraint edge_effect CHECK ((effect = ANY (ARRAY['cancel'::text, 'run'::text, 'hold'::text])))
   constraint edge_pk PRIMARY KEY (child, parent)
   CREATE INDEX edge_parent ON jobs.edge USING btree (parent) WHERE (held_at IS NULL)
+table finding
+  name text not null
+  value bigint not null
+  oldest timestamp with time zone
+  detail text
+  at timestamp with time zone not null
+  constraint finding_pk PRIMARY KEY (name)
 table held_key
   key text not null
   job uuid not null
@@ -172,6 +179,13 @@ table leader
   epoch bigint not null
   until timestamp with time zone not null
   constraint leader_pk PRIMARY KEY (name)
+table log partition by RANGE (at)
+  job uuid not null
+  attempt integer not null
+  seq integer not null
+  at timestamp with time zone not null default now()
+  lines json not null
+  CREATE INDEX log_job ON ONLY jobs.log USING btree (job, attempt, seq)
 table migration
   version integer not null
   name text not null
@@ -188,6 +202,29 @@ table occurrence
   constraint occurrence_pk PRIMARY KEY (schedule, at)
   constraint occurrence_skipped CHECK (((job IS NOT NULL) OR (reason IS NOT NULL)))
   CREATE INDEX occurrence_recorded ON jobs.occurrence USING btree (recorded_at)
+table past_session
+  id uuid not null
+  host text not null
+  process_id integer not null
+  roles text[] not null
+  queues jsonb not null
+  types text[] not null
+  started_at timestamp with time zone not null
+  ended_at timestamp with time zone not null default now()
+  ending text not null
+  refused bigint not null
+  refused_at timestamp with time zone
+  constraint past_session_ending CHECK ((ending = ANY (ARRAY['closed'::text, 'lost'::text])))
+  constraint past_session_pk PRIMARY KEY (id)
+  CREATE INDEX past_session_ended ON jobs.past_session USING btree (ended_at)
+table progress with (fillfactor=70)
+  job uuid not null
+  attempt integer not null
+  done bigint not null
+  total bigint
+  note text
+  at timestamp with time zone not null default now()
+  constraint progress_pk PRIMARY KEY (job)
 table queue
   name text not null
   marker_at timestamp with time zone
@@ -253,6 +290,8 @@ table session
   drain_at timestamp with time zone
   drain_by text
   drain_reason text
+  refused bigint not null default 0
+  refused_at timestamp with time zone
   constraint session_pk PRIMARY KEY (id)
 table setting
   one boolean not null default true
@@ -260,6 +299,11 @@ table setting
   constraint setting_max_argument_bytes CHECK (((max_argument_bytes >= 1) AND (max_argument_bytes <= 1048576)))
   constraint setting_one CHECK (one)
   constraint setting_pk PRIMARY KEY (one)
+table tally
+  what text not null
+  at timestamp with time zone not null
+  n bigint not null
+  constraint tally_pk PRIMARY KEY (what, at)
 table throughput
   queue text not null
   state jobs.state not null
@@ -268,6 +312,10 @@ table throughput
   wait_seconds double precision not null
   run_seconds double precision not null
   constraint throughput_pk PRIMARY KEY (at, queue, state)
+table watch
+  job uuid not null
+  session uuid not null
+  constraint watch_pk PRIMARY KEY (job, session)
 CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid, tags text[] DEFAULT NULL::text[], meta json DEFAULT NULL::json)
  RETURNS uuid
  LANGUAGE sql
@@ -307,9 +355,9 @@ declare
   name  text;
 begin
   perform pg_advisory_xact_lock(hashtextextended('jobs.make_partitions', 0));
-  for kind in values ('history_succeeded', interval '1 day', 'day'), ('history_other', interval '7 days', 'week') loop
+  for kind in values ('history_succeeded', interval '1 day', 'day', ahead), ('history_other', interval '7 days', 'week', ahead), ('log', interval '1 day', 'day', least(ahead, interval '2 days')) loop
     start := date_trunc(kind.column3, now(), 'UTC');
-    while start <= now() + ahead loop
+    while start <= now() + kind.column4 loop
       name := kind.column1 || '_p' || to_char(start at time zone 'UTC', 'YYYYMMDD');
       if not exists (select from pg_catalog.pg_tables t where t.schemaname = split_part('jobs.job', '.', 1) and t.tablename = name) then
         execute format('create table jobs.%I (like jobs.%I including defaults including constraints)', name, kind.column1);

@@ -14,8 +14,8 @@ with asked as materialized (
 ), spare as (
   delete from jobs.edge e using edge where e.child = edge.child and e.parent = edge.parent
 ), filed as (
-  insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, batch, after, origin, trace, tags, meta, retry_of, events, errors)
-  select c.id, c.enqueued_at, c.started_at, now(), c.session, 'cancelled', c.attempt, c.failures, c.crashes, c.priority, c.queue, c.type, c.args, c.batch, c.after, c.origin, c.trace, c.tags, c.meta, c.retry_of,
+  insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, timeout, batch, after, origin, trace, tags, meta, retry_of, events, errors)
+  select c.id, c.enqueued_at, c.started_at, now(), c.session, 'cancelled', c.attempt, c.failures, c.crashes, c.priority, c.queue, c.type, c.args, c.timeout, c.batch, c.after, c.origin, c.trace, c.tags, c.meta, c.retry_of,
     coalesce(c.events, '[]') || jsonb_strip_nulls(jsonb_build_object('at', c.requested_at, 'what', 'cancelRequested', 'by', c.by, 'reason', c.reason)),
     coalesce(c.errors, '[]') || jsonb_build_object('attempt', c.attempt, 'at', now(), 'type', 'Jobs.Cancelled',
       'message', format('It was cancelled %s while it ran.%s That attempt ended in another way; no other one was started.',
