@@ -28,7 +28,7 @@ internal sealed class Claimer(
 
     /// <summary>The queue as it is now.</summary>
     public LineState State => new(queue, concurrency, Math.Max(0, concurrency - _slots.CurrentCount - Volatile.Read(ref _ahead) - Volatile.Read(ref _idle)), consumer.Buffered, consumer.Window,
-        consumer.IsConsuming, consumer.IsPaused);
+        consumer.IsConsuming);
 
     /// <summary>Ends when nothing runs any more (true) or at <paramref name="giveUp"/> (false). Only after <see cref="RunAsync"/> has ended.</summary>
     public async Task<bool> WaitIdleAsync(CancellationToken giveUp)

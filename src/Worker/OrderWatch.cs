@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Jobs.Coordination;
 using Jobs.Postgres;
 using Jobs.RabbitMq;
@@ -17,8 +18,11 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
 
     private readonly TimeSpan _interval = options.Value.SessionTtl / Session.BeatsPerTtl;
     private readonly SemaphoreSlim _news = new(0);
-    private readonly HashSet<string> _paused = [];
+    private readonly ConcurrentDictionary<string, bool> _paused = [];
     private Drain? _drain;
+
+    /// <summary>Operators have paused it, as far as is known here.</summary>
+    public bool IsPaused(string queue) => _paused.ContainsKey(queue);
 
     /// <summary>Looks again now.</summary>
     public void Hurry() => _news.Release();
@@ -96,7 +100,7 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
             if (!paused.TryGetValue(name, out var left))
             {
                 consumer.Resume();
-                if (_paused.Remove(name))
+                if (_paused.TryRemove(name, out _))
                 {
                     log.QueueResumed(name);
                 }
@@ -105,7 +109,7 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
             }
 
             consumer.Pause();
-            if (_paused.Add(name))
+            if (_paused.TryAdd(name, true))
             {
                 log.QueuePaused(name);
             }

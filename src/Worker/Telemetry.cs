@@ -111,7 +111,7 @@ internal sealed class WorkerTelemetry : IDisposable
 
 /// <summary>One queue of a worker, now.</summary>
 [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
-internal readonly record struct LineState(string Queue, int Slots, int Used, int Buffered, int Prefetch, bool Consuming, bool Paused);
+internal readonly record struct LineState(string Queue, int Slots, int Used, int Buffered, int Prefetch, bool Consuming);
 
 /// <summary>How an attempt ended, in a word.</summary>
 internal static class Outcomes

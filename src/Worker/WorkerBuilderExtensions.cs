@@ -73,7 +73,8 @@ public static class WorkerBuilderExtensions
         }
 
         var lines = services.GetRequiredService<WorkerTelemetry>().Lines().ToList();
-        var silent = lines.Where(l => !l.Consuming && !l.Paused).Select(l => l.Queue).ToList();
+        var watch = services.GetRequiredService<OrderWatch>();
+        var silent = lines.Where(l => !l.Consuming && !watch.IsPaused(l.Queue)).Select(l => l.Queue).ToList();
         return lines.Count == 0 ? "The worker has not started."
             : silent.Count > 0 ? $"The broker does not deliver from {string.Join(", ", silent)}." : null;
     }

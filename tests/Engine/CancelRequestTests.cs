@@ -279,8 +279,20 @@ public sealed class CancelRequestTests
 
 internal static class CancelRequests
 {
-    public static Task<List<JobId>> RequestAsync(this TestApp app, params JobId[] ids) =>
-        app.Store.RequestCancelIfRunningAsync([.. ids.Select(i => i.Value)], "operator", "wrong address", CancellationToken.None);
+    private static readonly SemaphoreSlim Askers = new(16); // not more connections than there are for all tests
+
+    public static async Task<List<JobId>> RequestAsync(this TestApp app, params JobId[] ids)
+    {
+        await Askers.WaitAsync();
+        try
+        {
+            return await app.Store.RequestCancelIfRunningAsync([.. ids.Select(i => i.Value)], "operator", "wrong address", CancellationToken.None);
+        }
+        finally
+        {
+            Askers.Release();
+        }
+    }
 
     public static Task<long> RequestsAsync(this TestApp app) => app.ScalarAsync<long>("select count(*) from jobs.cancel_request");
 }

@@ -35,7 +35,7 @@ public sealed class MetricTests
         await produced.SeeAsync("jobs.tickets.published", "", 6);
         await produced.SeeAsync("jobs.tickets.confirmed", "", 6);
         await produced.SeeAsync("jobs.tickets.unconfirmed", "", 0);
-        await produced.SeeAsync("jobs.publisher.lanes", "state=open", 1);
+        Assert.True(produced["jobs.publisher.lanes", "state=open"] >= 1); // more where tickets had to wait
         await produced.SeeAsync("jobs.broker.connected", "connection=publish", 1);
 
         await worked.SeeAsync("jobs.ended", "queue=default state=succeeded type=test.work", 5);
