@@ -12,9 +12,6 @@ internal sealed class ControlStore(Database database)
     /// <summary>Above every id of a job; pages go downwards from here.</summary>
     public static readonly Guid Top = Guid.AllBitsSet;
 
-    /// <summary>Errors that pass are repeated this often; an operator waits for the answer.</summary>
-    private const int Tries = 5;
-
     public Task<ChangedPage> CancelAsync(JobFilter filter, Guid below, Doer doer, CancellationToken ct) => RunAsync("cancel_if_live", filter, below, ct,
         Param.Text(doer.By), Param.Text(doer.Reason), Param.Text($"It was cancelled by {doer.By} before it was started{(doer.Reason is { } reason ? $": {reason}" : ".")}"));
 
@@ -121,20 +118,12 @@ internal sealed class ControlStore(Database database)
     private async Task<ChangedPage> RunAsync(string statement, JobFilter filter, Guid cursor, CancellationToken ct, params NpgsqlParameter[] parameters)
     {
         await database.ReadyAsync(ct);
-        for (var n = 1; ; n++)
+        return await Transient.RetryAsync(async c =>
         {
-            try
-            {
-                await using var command = Filtered(statement, filter, filter, [Param.Of(cursor), Param.Of(Page), .. parameters.Select(p => p.Clone())]);
-                command.CommandTimeout = 300; // a filter that no index serves reads far for a page
-                return await ReadAsync(command, ct);
-            }
-            catch (Exception e) when (n < Tries && Transient.Is(e) && !ct.IsCancellationRequested)
-            {
-                database.Log.DatabaseTransient(statement, n, e.Message);
-                await Task.Delay(Transient.Delay(n), ct);
-            }
-        }
+            await using var command = Filtered(statement, filter, filter, [Param.Of(cursor), Param.Of(Page), .. parameters.Select(p => p.Clone())]);
+            command.CommandTimeout = 300; // a filter that no index serves reads far for a page
+            return await ReadAsync(command, c);
+        }, statement, database.Log, ct, Transient.Few);
     }
 
     private static async Task<ChangedPage> ReadAsync(NpgsqlCommand command, CancellationToken ct)

@@ -7,36 +7,29 @@ namespace Jobs.Postgres;
 internal sealed class QueueStore(Database database)
 {
     /// <summary>No claim of this queue that begins after this has returned takes anything.</summary>
-    public async Task PauseAsync(string queue, DateTimeOffset? until, string by, string? reason, CancellationToken ct)
-    {
-        await database.ReadyAsync(ct);
-        await using var command = database.Command("pause_queue", Param.Of(queue), Param.Of(by), Param.Text(reason),
-            new NpgsqlParameter { Value = (object?)until?.ToUniversalTime() ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        await command.ExecuteNonQueryAsync(ct);
-    }
+    public Task PauseAsync(string queue, DateTimeOffset? until, string by, string? reason, CancellationToken ct) => ActAsync("pause_queue", ct, () => [Param.Of(queue), Param.Of(by), Param.Text(reason),
+        new NpgsqlParameter { Value = (object?)until?.ToUniversalTime() ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz }]);
 
     /// <returns>False: it was not paused.</returns>
-    public async Task<bool> ResumeAsync(string queue, CancellationToken ct)
-    {
-        await database.ReadyAsync(ct);
-        await using var command = database.Command("resume_queue", Param.Of(queue));
-        return await command.ExecuteScalarAsync(ct) is not null;
-    }
+    public Task<bool> ResumeAsync(string queue, CancellationToken ct) => ActAsync("resume_queue", ct, () => [Param.Of(queue)]);
 
-    public async Task SetAgeingAsync(string queue, int? seconds, CancellationToken ct)
-    {
-        await database.ReadyAsync(ct);
-        await using var command = database.Command("set_ageing", Param.Of(queue), new NpgsqlParameter { Value = (object?)seconds ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer });
-        await command.ExecuteNonQueryAsync(ct);
-    }
+    public Task SetAgeingAsync(string queue, int? seconds, CancellationToken ct) => ActAsync("set_ageing", ct, () => [Param.Of(queue),
+        new NpgsqlParameter { Value = (object?)seconds ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer }]);
 
     /// <returns>False: there is no such worker.</returns>
-    public async Task<bool> DrainIfWorkerAsync(Guid session, string by, string? reason, CancellationToken ct)
+    public Task<bool> DrainIfWorkerAsync(Guid session, string by, string? reason, CancellationToken ct) =>
+        ActAsync("drain_if_worker", ct, () => [Param.Of(session), Param.Of(by), Param.Text(reason)]);
+
+    /// <returns>Whether there was a row to change.</returns>
+    private async Task<bool> ActAsync(string statement, CancellationToken ct, Func<NpgsqlParameter[]> parameters)
     {
         await database.ReadyAsync(ct);
-        await using var command = database.Command("drain_if_worker", Param.Of(session), Param.Of(by), Param.Text(reason));
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct);
+        return await Transient.RetryAsync(async c =>
+        {
+            await using var command = database.Command(statement, parameters());
+            await using var reader = await command.ExecuteReaderAsync(c);
+            return await reader.ReadAsync(c);
+        }, statement, database.Log, ct, Transient.Few);
     }
 
     /// <summary>What a worker has been told.</summary>

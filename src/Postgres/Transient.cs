@@ -6,6 +6,9 @@ namespace Jobs.Postgres;
 /// <summary>The one place that knows which database errors pass by themselves and how long to wait for that.</summary>
 internal static class Transient
 {
+    /// <summary>Tries of what somebody waits for who is told of the error then.</summary>
+    public const int Few = 5;
+
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(2);
 
@@ -30,8 +33,8 @@ internal static class Transient
     public static TimeSpan Delay(int n) =>
         TimeSpan.FromMilliseconds(Math.Min(Longest.TotalMilliseconds, First.TotalMilliseconds * Math.Pow(2, Math.Min(n, 10) - 1)) * (1 - (Random.Shared.NextDouble() / 2)));
 
-    /// <summary>Repeats <paramref name="action"/> until it succeeds, fails for good, or <paramref name="ct"/> says to stop. For work that is safe to repeat.</summary>
-    public static async Task<T> RetryAsync<T>(Func<CancellationToken, Task<T>> action, string what, ILogger log, CancellationToken ct)
+    /// <summary>Repeats <paramref name="action"/> until it succeeds, fails for good or for the <paramref name="most"/>th time, or <paramref name="ct"/> says to stop. For work that is safe to repeat.</summary>
+    public static async Task<T> RetryAsync<T>(Func<CancellationToken, Task<T>> action, string what, ILogger log, CancellationToken ct, int most = int.MaxValue)
     {
         for (var n = 1; ; n++)
         {
@@ -39,7 +42,7 @@ internal static class Transient
             {
                 return await action(ct);
             }
-            catch (Exception e) when (Is(e) && !ct.IsCancellationRequested)
+            catch (Exception e) when (n < most && Is(e) && !ct.IsCancellationRequested)
             {
                 log.DatabaseTransient(what, n, e.Message);
                 await Task.Delay(Delay(n), ct);

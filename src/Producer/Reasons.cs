@@ -84,7 +84,7 @@ internal sealed class Reasons(StoryStore store)
     // ---- waiting for a worker
 
     public static Explanation? Paused(Case c) => !c.Paused ? null
-        : new("queue-paused", $"Queue \"{c.Job.Queue}\" is paused since {c.Ago(c.Queue!.PausedAt!.Value)}{Phrase.By(c.Queue.PausedBy, c.Queue.PauseReason)}; "
+        : new("queue-paused", $"Queue \"{c.Job.Queue}\" was paused {c.Ago(c.Queue!.PausedAt!.Value)} ago{Phrase.By(c.Queue.PausedBy, c.Queue.PauseReason)}; "
             + (c.Queue.PausedUntil is { } until ? $"it goes on in {Phrase.Duration(until - c.Now)}, or when it is resumed." : "it goes on when it is resumed."))
         { Since = c.Queue.PausedAt, Until = c.Queue.PausedUntil };
 

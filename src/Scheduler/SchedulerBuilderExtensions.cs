@@ -42,6 +42,7 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Retention>();
         services.TryAddSingleton<Throughput>();
         services.TryAddSingleton<Audit>();
+        services.TryAddSingleton<LeaderServices>();
         services.TryAddSingleton<QuartzDatabase>();
         services.TryAddSingleton<Recorder>();
         services.TryAddSingleton<Firing>();

@@ -9,11 +9,9 @@ namespace Jobs.Scheduler;
 /// Runs the services of the scheduler: the rescuer in every scheduler process, so that a dead leader is noticed too, and the others in the one that leads.
 /// </summary>
 internal sealed class SchedulerService(
-    Leadership leadership, Rescuer rescuer, DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Canceller canceller, Ageing ageing,
-    Retention retention, Throughput throughput, Audit audit, Depths depths, SchedulerTelemetry telemetry, Pulses pulses, TimeProvider time, ILogger<SchedulerService> log)
+    Leadership leadership, Rescuer rescuer, Recurring recurring, LeaderServices leading, SchedulerTelemetry telemetry, Pulses pulses, TimeProvider time, ILogger<SchedulerService> log)
     : BackgroundService
 {
-
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -51,7 +49,7 @@ internal sealed class SchedulerService(
                     log.NotLeading(lead.Epoch);
                     await term!.CancelAsync();
                     await services;
-                    depths.Forget();
+                    leading.Ended();
                     term.Dispose();
                 }
 
@@ -71,18 +69,7 @@ internal sealed class SchedulerService(
         term?.Dispose();
     }
 
-    private Task ServeAsync(Lead lead, CancellationToken ct) => Task.WhenAll(
-        RepeatAsync("Due jobs", due.RunOnceAsync, ct),
-        RepeatAsync("Schedules", recurring.LeadOnceAsync, ct),
-        RepeatAsync("Reconciler", async c => { await reconciler.RunOnceAsync(lead, c); return Interval; }, ct),
-        RepeatAsync("Expirer", async c => { await expirer.RunOnceAsync(c); return Expirer.Interval; }, ct),
-        RepeatAsync("Tie sweep", ties.RunOnceAsync, ct),
-        RepeatAsync("Canceller", async c => { await canceller.RunOnceAsync(c); return Interval; }, ct),
-        RepeatAsync("Ageing", async c => { await ageing.RunOnceAsync(c); return Interval; }, ct),
-        RepeatAsync("Throughput", throughput.RunOnceAsync, ct),
-        RepeatAsync("Retention", async c => { await retention.RunOnceAsync(c); return Retention.Interval; }, ct),
-        RepeatAsync("Audit", c => audit.RunOnceAsync(lead, c), ct),
-        RepeatAsync("Depths", depths.RunOnceAsync, ct));
+    private Task ServeAsync(Lead lead, CancellationToken ct) => Task.WhenAll(leading.Of(lead).Select(s => RepeatAsync(s.Name, s.Once, ct)));
 
     /// <summary>Runs a service again and again, each time after the delay it asks for; errors are logged, and what passes is tried again soon.</summary>
     private async Task RepeatAsync(string name, Func<CancellationToken, Task<TimeSpan>> once, CancellationToken ct)

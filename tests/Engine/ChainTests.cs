@@ -194,6 +194,7 @@ public sealed class ChainTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Long_chain_and_a_wide_fan_end_once_each()
     {
         await using var app = await TestApp.CreateAsync();

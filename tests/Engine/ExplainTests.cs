@@ -167,7 +167,7 @@ public sealed class ExplainTests
             """);
         var paused = Assert.Single(await app.Operator.ExplainAsync(id));
         Assert.Equal("queue-paused", paused.Code);
-        Assert.StartsWith("Queue \"default\" is paused since 5 min by ops@host: mail is down; it goes on in 60 min", paused.Text, StringComparison.Ordinal);
+        Assert.StartsWith("Queue \"default\" was paused 5 min ago by ops@host: mail is down; it goes on in 60 min", paused.Text, StringComparison.Ordinal);
         Assert.Equal(TimeSpan.FromMinutes(65), paused.Until - paused.Since);
 
         await app.SqlAsync("update jobs.queue set paused_until = null");

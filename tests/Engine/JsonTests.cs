@@ -28,6 +28,7 @@ public sealed class JsonTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Type_that_the_context_does_not_know_is_refused_at_the_call_and_fails_an_attempt()
     {
         await using var app = await TestApp.CreateAsync();

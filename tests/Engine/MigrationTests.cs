@@ -57,6 +57,7 @@ public sealed class MigrationTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Installations_beside_each_other_do_not_see_each_other()
     {
         await using var one = await TestApp.CreateAsync();

@@ -201,6 +201,7 @@ public sealed partial class OutputTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Nothing_is_kept_where_that_is_switched_off_and_nothing_outside_of_attempts()
     {
         await using var app = await TestApp.CreateAsync();

@@ -38,6 +38,7 @@ public sealed class PrefetchTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Every_ticket_arrives_while_the_prefetch_changes_again_and_again()
     {
         const int Count = 20_000;

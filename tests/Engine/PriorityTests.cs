@@ -7,6 +7,7 @@ public sealed class PriorityTests
     private const int Prefetched = 2;
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Backlog_of_mixed_priorities_runs_highest_first_and_in_order_within_one()
     {
         await using var app = await TestApp.CreateAsync();

@@ -56,6 +56,7 @@ public sealed class ScheduleRuleTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task An_outage_that_is_nearly_all_excluded_days_is_got_over()
     {
         await using var app = await TestApp.CreateAsync();

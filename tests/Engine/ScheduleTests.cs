@@ -6,6 +6,7 @@ public sealed class ScheduleTests
     private const string Secondly = "* * * * * ?";
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Several_schedulers_enqueue_each_occurrence_once()
     {
         await using var app = await TestApp.CreateAsync();
@@ -20,6 +21,7 @@ public sealed class ScheduleTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Quartz_fires_them_and_the_jobs_run()
     {
         await using var app = await TestApp.CreateAsync();
@@ -118,6 +120,7 @@ public sealed class ScheduleTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task A_removed_schedule_stops_and_keeps_its_history()
     {
         await using var app = await TestApp.CreateAsync();

@@ -42,6 +42,7 @@ public sealed class StoryTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Job_that_snoozes_for_ever_keeps_its_first_events_and_the_newest()
     {
         await using var app = await TestApp.CreateAsync();

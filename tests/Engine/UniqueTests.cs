@@ -79,6 +79,7 @@ public sealed class UniqueTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Key_for_a_period_stays_taken_after_the_end_and_is_free_after_the_period()
     {
         await using var app = await TestApp.CreateAsync();
