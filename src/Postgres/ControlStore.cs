@@ -39,6 +39,19 @@ internal sealed class ControlStore(Database database)
     public Task<ChangedPage> RetryEndedAsync(JobFilter filter, Guid above, DateTimeOffset? before, JobId? redrive, double? rate, long given, Doer doer, CancellationToken ct) =>
         RunAsync("retry_if_ended", filter, above, ct, Param.Text(doer.By), Param.Text(doer.Reason), Time(before), Param.Uuid(redrive?.Value), Time(before), Number(rate), Param.Of(given));
 
+    /// <summary>The database's clock.</summary>
+    public async Task<DateTimeOffset> NowAsync(CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        return await Transient.RetryAsync(async c =>
+        {
+            await using var command = database.Command("read_clock");
+            await using var reader = await command.ExecuteReaderAsync(c);
+            await reader.ReadAsync(c);
+            return reader.GetFieldValue<DateTimeOffset>(0);
+        }, "read the clock", database.Log, ct, Transient.Few);
+    }
+
     /// <summary>New lives of a redrive that have not been started.</summary>
     public Task<ChangedPage> UndoAsync(JobId redrive, Guid below, Doer doer, CancellationToken ct) => RunAsync("undo_if_not_started", new JobFilter(), below, ct,
         Param.Of(Tag(redrive)), Param.Text(doer.By), Param.Text(doer.Reason), Param.Text($"Its redrive was undone by {doer.By} before it was started{(doer.Reason is { } reason ? $": {reason}" : ".")}"));
@@ -158,7 +171,6 @@ internal sealed class ControlStore(Database database)
 
             if (reader.FieldCount > 9)
             {
-                page.Now = reader.GetFieldValue<DateTimeOffset>(9);
                 page.LastDue = !reader.IsDBNull(10) && reader.GetFieldValue<DateTimeOffset>(10) is var due && (page.LastDue is null || due > page.LastDue) ? due : page.LastDue;
             }
         }
@@ -218,7 +230,6 @@ internal sealed class ChangedPage
     public List<Ticket> Tickets { get; } = [];
     public List<Guid> Followed { get; } = [];
     public HashSet<Guid> Batches { get; } = [];
-    public DateTimeOffset? Now { get; set; }
     public DateTimeOffset? LastDue { get; set; }
 }
 

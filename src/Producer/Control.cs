@@ -71,16 +71,11 @@ internal sealed class Control(ControlStore store, TicketPublisher tickets, Follo
         var (doer, any) = (DoerOf(act), filter.Ids.Count > 0);
         var live = filter.State is null or JobState.Scheduled && !AsksForEnded(filter) ? filter with { State = any ? filter.State : JobState.Scheduled } : null;
         var ended = filter.State is not JobState.Scheduled ? filter with { State = filter.State ?? (any ? null : JobState.Failed) } : null;
-        DateTimeOffset? before = null; // lives that are given now, and end at once, are not meant
+        DateTimeOffset? before = any || dryRun ? null : await store.NowAsync(ct); // what ends because of this, or is given now and ends at once, is not meant
         return await RunAsync(new Verb("queued", Verb.Retry, live, ended)
         {
             ChangeLive = (f, cursor, c) => store.RetryScheduledAsync(f, cursor, doer, c),
-            ChangeEnded = async (f, cursor, c) =>
-            {
-                var page = await store.RetryEndedAsync(f, cursor, any ? null : before, redrive: null, rate: null, given: 0, doer, c);
-                before ??= page.Now;
-                return page;
-            },
+            ChangeEnded = (f, cursor, c) => store.RetryEndedAsync(f, cursor, before, redrive: null, rate: null, given: 0, doer, c),
             OldestFirst = true,
         }, filter, doer, dryRun, progress, ct);
     }

@@ -17,6 +17,9 @@ internal sealed class Watcher : IDisposable
     /// <summary>Looking at all takes no more than a tenth of the time.</summary>
     private const int Share = 10;
 
+    /// <summary>And never longer than this.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
+
     public static readonly TimeSpan MaxTimeout = TimeSpan.FromDays(30);
 
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
@@ -202,6 +205,7 @@ internal sealed class Watcher : IDisposable
         var (rest, interval) = (Share * _time.GetElapsedTime(started), Interval);
         if (!_stop.IsCancellationRequested)
         {
+            rest = rest < Longest ? rest : Longest; // a look that only waited for Postgres to fail says nothing of what looks cost
             _timer.Change(rest > interval ? rest : interval, Timeout.InfiniteTimeSpan);
         }
     }

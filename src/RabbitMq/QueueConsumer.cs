@@ -157,7 +157,7 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
     }
 
     /// <summary>Whether the channel that it came by is still there, so that it can be acknowledged.</summary>
-    public bool IsCurrent(T delivery) => _link is { } link && link.Number == delivery.Channel;
+    public bool IsCurrent(T delivery) => _link is { IsBroken: false } link && link.Number == delivery.Channel;
 
     /// <summary>Gives the channel up, and with it every delivery that is not acknowledged; a new one is opened.</summary>
     public void Break(string reason) => _link?.Break(reason);
@@ -165,7 +165,7 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
     /// <summary>X4: acknowledges everything up to this delivery at once. Nothing happens if its channel is gone: the broker delivers again, to somebody who finds the work done.</summary>
     public async Task AckThroughAsync(T last, CancellationToken ct)
     {
-        if (_link is not { } link || link.Number != last.Channel)
+        if (_link is not { IsBroken: false } link || link.Number != last.Channel)
         {
             return;
         }
@@ -243,6 +243,9 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
         public string Tag { get; set; } = "";
 
         public TaskCompletionSource<string> Broken { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>It is to be closed: what it has delivered goes back.</summary>
+        public bool IsBroken => Broken.Task.IsCompleted;
 
         public void Break(string reason) => Broken.TrySetResult(reason);
 

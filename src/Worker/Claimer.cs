@@ -174,11 +174,15 @@ internal sealed class Claimer(
                     await AdoptAsync(lease, ids, stop); // under an older lease they are orphans, and rescued
                 }
 
-                var before = _claimed.Count;
+                var (before, repeated) = (_claimed.Count, doubtful == lease);
                 doubtful = lease;
                 await store.ClaimIfQueuedAsync(lease.Id, ids, dispatches, queue, _types, _claimed, CancellationToken.None);
-                doubtful = null;
                 Hold(before, lease);
+                if (repeated)
+                {
+                    await AdoptAsync(lease, ids, stop); // the lost one may have been committed only now, while this one waited for its rows
+                }
+
                 break;
             }
             catch (Exception e) when (Transient.Is(e) && !stop.IsCancellationRequested)
@@ -236,8 +240,9 @@ internal sealed class Claimer(
                 }
             }
         }
-        catch (Exception e) when (Transient.Is(e))
+        catch (Exception e) when (!stop.IsCancellationRequested)
         {
+            // Whatever it is: what was claimed beside them is to be started.
             log.ReleaseFailed(queue, e.Message); // their tickets are used up; the reconciler sends them again
         }
     }

@@ -68,8 +68,7 @@ internal sealed class Executor(
         try
         {
             CrashPoint.Hit("X5");
-            using var span = AttemptSpan.Start(attempt);
-            telemetry.Started(attempt);
+            var span = Begin(attempt);
             var (outcome, error) = await HandleAsync(attempt);
             ours = attempt.TrySettle();
             Completion? end = ours ? Judge(attempt, outcome, error) : null;
@@ -106,13 +105,36 @@ internal sealed class Executor(
         }
     }
 
+    /// <summary>Listeners are the user's code: one that throws must not cost the job its run, or its end.</summary>
+    private Activity? Begin(Attempt attempt)
+    {
+        try
+        {
+            telemetry.Started(attempt);
+            return AttemptSpan.Start(attempt);
+        }
+        catch (Exception e)
+        {
+            log.NotMeasured(attempt.Job.Id, attempt.Job.Attempt, e);
+            return null;
+        }
+    }
+
     private void Measure(Attempt attempt, Completion? end, bool ours, Activity? span, Exception? error)
     {
-        var outcome = ours ? Outcomes.Of(attempt, end) : Outcomes.Abandoned;
-        AttemptSpan.End(span, attempt, outcome, error);
-        if (ours)
+        try
         {
-            telemetry.Ended(attempt, outcome); // of an abandoned one that was done when it was
+            var outcome = ours ? Outcomes.Of(attempt, end) : Outcomes.Abandoned;
+            if (ours)
+            {
+                telemetry.Ended(attempt, outcome); // of an abandoned one that was done when it was
+            }
+
+            AttemptSpan.End(span, attempt, outcome, error);
+        }
+        catch (Exception e)
+        {
+            log.NotMeasured(attempt.Job.Id, attempt.Job.Attempt, e);
         }
     }
 
@@ -313,8 +335,6 @@ internal sealed class Executor(
                 Stop.Cancel => Completion.Ended(attempt, JobState.Cancelled, error: ErrorText.Json("Jobs.Cancelled", $"It was cancelled {Who(attempt)} while it ran.{Why(attempt)} It {still}", null)),
                 _ => null,
             };
-            telemetry.Abandoned(attempt);
-            telemetry.Ended(attempt, Outcomes.Of(attempt, completion));
             log.AttemptAbandoned(job.Id, job.Type, job.Attempt, attempt.Why, _grace.TotalSeconds, completion switch
             {
                 { End: null } deferred => $"attempt {job.Attempt + 1} may start in {Text(deferred.Delay)}, beside it",
@@ -329,6 +349,9 @@ internal sealed class Executor(
             {
                 running.Remove(attempt);
             }
+
+            telemetry.Abandoned(attempt);
+            telemetry.Ended(attempt, Outcomes.Of(attempt, completion));
         }
         catch (ChannelClosedException)
         {

@@ -94,4 +94,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(1453, LogLevel.Warning, "The progress of {Count} attempts could not be written; their next word is tried again: {Error}")]
     public static partial void ProgressNotWritten(this ILogger log, int count, string error);
+
+    [LoggerMessage(1446, LogLevel.Error, "A listener to spans or metrics threw at attempt {Attempt} of job {JobId}; the job is not touched by that")]
+    public static partial void NotMeasured(this ILogger log, JobId jobId, int attempt, Exception error);
 }

@@ -10,8 +10,10 @@ with page as materialized (
   delete from jobs.job j using mine m
   where j.id = m.id and j.state in ('pending', 'scheduled', 'queued', 'blocked') and j.attempt = 0
   returning j.*
+), old as materialized (
+  select h.id from jobs.history_other h where h.id in (select mine.retry_of from mine) order by h.id for update
 ), freed as (
-  update jobs.history_other h set retried_as = null from mine m where h.id = m.retry_of and h.retried_as = m.id
+  update jobs.history_other h set retried_as = null from mine m join old o on o.id = m.retry_of where h.id = o.id and h.retried_as = m.id
 ), filed as (
   insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, timeout, batch, after, origin, trace, tags, meta, retry_of, events, errors)
   select c.id, c.enqueued_at, c.started_at, now(), c.session, 'cancelled', c.attempt, c.failures, c.crashes, c.priority, c.queue, c.type, c.args, c.timeout, c.batch, c.after, c.origin, c.trace, c.tags, c.meta, c.retry_of,

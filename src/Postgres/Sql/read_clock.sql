@@ -1,0 +1,2 @@
+-- What time it is for everybody.
+select now()
