@@ -267,7 +267,9 @@ internal sealed class Control(ControlStore store, TicketPublisher tickets, Follo
         }
     }
 
-    private Doer DoerOf(Act? act) => new(Word(act?.By, "name of who does it") ?? options.Value.AppName, Word(act?.Reason, "reason"));
+    /// <summary>Who it is said to be by, and why.</summary>
+    /// <exception cref="ArgumentException">A word is too long, empty, or holds a NUL.</exception>
+    public Doer DoerOf(Act? act) => new(Word(act?.By, "name of who does it") ?? options.Value.AppName, Word(act?.Reason, "reason"));
 
     private static string? Word(string? text, string what) => text is null ? null
         : text.Length > MaxWords ? throw new ArgumentException($"The {what} has {text.Length} characters; at most {MaxWords} are allowed.", nameof(text))

@@ -3,7 +3,6 @@ namespace Jobs.Producer;
 /// <content>What an operator tells those that run.</content>
 internal sealed partial class JobOperator
 {
-    private const int MaxWords = 200;
     private static readonly TimeSpan LeastAgeing = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MostAgeing = TimeSpan.FromDays(7);
 
@@ -14,7 +13,7 @@ internal sealed partial class JobOperator
             throw new ArgumentOutOfRangeException(nameof(until), until, $"The pause would end at {until:O}, which is past; name a later time, or none to pause until it is resumed.");
         }
 
-        var (by, reason) = Who(act);
+        var (by, reason) = control.DoerOf(act);
         return queueStore.PauseAsync(queue.Value, until, by, reason, ct);
     }
 
@@ -22,7 +21,7 @@ internal sealed partial class JobOperator
 
     public async Task DrainAsync(Guid session, Act? act = null, CancellationToken ct = default)
     {
-        var (by, reason) = Who(act);
+        var (by, reason) = control.DoerOf(act);
         if (!await queueStore.DrainIfWorkerAsync(session, by, reason, ct))
         {
             throw new JobsException($"There is no worker with the session {session}: it has left, or it is a process that runs no jobs. `jobs workers` lists those there are.");
@@ -37,19 +36,5 @@ internal sealed partial class JobOperator
         }
 
         return queueStore.SetAgeingAsync(queue.Value, (int?)each?.TotalSeconds, ct);
-    }
-
-    /// <summary>Who it is said to be by, and why.</summary>
-    private (string By, string? Reason) Who(Act? act)
-    {
-        foreach (var (text, what) in new[] { (act?.By, nameof(Act.By)), (act?.Reason, nameof(Act.Reason)) })
-        {
-            if (text?.Length > MaxWords)
-            {
-                throw new ArgumentException($"{what} has {text.Length} characters; at most {MaxWords} are allowed.", nameof(act));
-            }
-        }
-
-        return (act?.By is { Length: > 0 } by ? by : options.Value.AppName, act?.Reason is { Length: > 0 } reason ? reason : null);
     }
 }

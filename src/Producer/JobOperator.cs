@@ -1,11 +1,10 @@
 using Jobs.Postgres;
-using Microsoft.Extensions.Options;
 
 namespace Jobs.Producer;
 
 /// <summary>What an operator looks at and does. Every action is a guarded statement: it never acts on what was seen before.</summary>
 internal sealed partial class JobOperator(
-    QueryStore query, JobSearch search, QueueStore queueStore, Control control, Storyteller storyteller, Explainer explainer, Doctor doctor, IOptions<JobsOptions> options, TimeProvider time) : IJobOperator
+    QueryStore query, JobSearch search, QueueStore queueStore, Control control, Storyteller storyteller, Explainer explainer, Doctor doctor, TimeProvider time) : IJobOperator
 {
     private const int MaxPage = 1000;
 

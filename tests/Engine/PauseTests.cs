@@ -139,7 +139,7 @@ public sealed class PauseTests
         var past = await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => app.Operator.PauseQueueAsync("default", TimeProvider.System.GetUtcNow().AddSeconds(-1)));
         Assert.Contains("name a later time", past.Message, StringComparison.Ordinal);
         var reason = await Assert.ThrowsAsync<ArgumentException>(() => app.Operator.PauseQueueAsync("default", act: new() { Reason = new string('x', 201) }));
-        Assert.Contains("Reason has 201 characters; at most 200", reason.Message, StringComparison.Ordinal);
+        Assert.Contains("The reason has 201 characters; at most 200", reason.Message, StringComparison.Ordinal);
         Assert.Empty(await app.Operator.QueuesAsync());
     }
 
