@@ -25,4 +25,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(1206, LogLevel.Error, "Hearing the signal \"{Word}\" met an unexpected error; what it is about is read again with the heartbeat")]
     public static partial void SignalFailed(this ILogger log, string word, Exception error);
+
+    [LoggerMessage(1207, LogLevel.Warning, "Those that wait at {Gates} gates of limits were not admitted; the scheduler does it: {Error}")]
+    public static partial void NotAdmitted(this ILogger log, int gates, string error);
 }

@@ -42,6 +42,8 @@ internal static class Platform
         services.TryAddSingleton<CoordinationTelemetry>();
         services.TryAddSingleton<BrokerTelemetry>();
         services.TryAddSingleton<Pulses>();
+        services.TryAddSingleton<LimitStore>();
+        services.TryAddSingleton<Admissions>();
         services.TryAddSingleton<Followers>();
         services.TryAddSingleton<Rows>();
         services.TryAddSingleton(p => new Topology(p.GetRequiredService<IOptions<JobsOptions>>().Value));

@@ -82,11 +82,71 @@ internal sealed class JobStore(Database database)
         await ReadClaimedAsync(command, types, claimed, ct);
     }
 
+    /// <summary>The same where limits may apply: each job through all its gates or through none.</summary>
+    public async Task<LimitedClaim> ClaimLimitedAsync(Guid session, Guid[] ids, int[] dispatches, string queue, string[] types, double ahead, List<ClaimedJob> claimed, CancellationToken ct)
+    {
+        await using var command = database.Command(
+            "claim_limited", Param.Of(session), Param.Of(ids), Param.Of(dispatches), Param.Of(queue), Param.Of(types), Param.Of(ahead));
+        CrashPoint.Hit("X2");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var (from, blocked) = (claimed.Count, 0);
+        List<string> gates = [];
+        Dictionary<JobId, double?>? said = null; // null: it is blocked
+        while (await reader.ReadAsync(ct))
+        {
+            switch (reader.GetString(0))
+            {
+                case "claimed":
+                    claimed.Add(ReadClaimed(reader, 1, types) with { IsLimited = reader.GetBoolean(13) });
+                    break;
+                case "blocked":
+                    blocked++;
+                    (said ??= [])[new JobId(reader.GetGuid(1))] = null;
+                    break;
+                case "late":
+                    (said ??= [])[new JobId(reader.GetGuid(1))] = Math.Max(0, reader.GetDouble(14));
+                    break;
+                case "admit":
+                    gates.Add(reader.GetString(5));
+                    break;
+                default:
+                    return new LimitedClaim(true, [], 0);
+            }
+        }
+
+        if (said is not null)
+        {
+            var to = from;
+            for (var i = from; i < claimed.Count; i++)
+            {
+                if (!said.TryGetValue(claimed[i].Id, out var wait) || wait is not null)
+                {
+                    claimed[to++] = wait is { } w ? claimed[i] with { Wait = w } : claimed[i];
+                }
+            }
+
+            claimed.RemoveRange(to, claimed.Count - to);
+        }
+
+        return new LimitedClaim(false, gates, blocked);
+    }
+
+    /// <summary>Whether a limit may apply to these jobs; a plain claim takes none of them then.</summary>
+    public async Task<bool> IsLimitedAsync(string queue, string[] types, CancellationToken ct)
+    {
+        await using var command = database.Command("is_limited", Param.Of(queue), Param.Of(types));
+        return (bool)(await command.ExecuteScalarAsync(ct))!;
+    }
+
     /// <summary>After a claim whose outcome is unknown: what it did claim for this session, and what the session had claimed before.</summary>
     public async Task ClaimedBySessionAsync(Guid session, Guid[] ids, string[] types, List<ClaimedJob> claimed, CancellationToken ct)
     {
         await using var command = database.Command("claimed_by_session", Param.Of(session), Param.Of(ids));
-        await ReadClaimedAsync(command, types, claimed, ct);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            claimed.Add(ReadClaimed(reader, 0, types) with { IsLimited = reader.GetBoolean(12), Wait = Math.Max(0, reader.GetDouble(13)) });
+        }
     }
 
     /// <summary>Tickets of types that this worker cannot run: their jobs wait a little. Returns the types.</summary>
@@ -119,7 +179,9 @@ internal sealed class JobStore(Database database)
         await using var command = database.Command("defer_if_running", Param.Of(session),
             Param.Of(deferred.Select(d => d.Id.Value).ToArray()), Param.Of(deferred.Select(d => d.Attempt).ToArray()),
             Param.Of(deferred.Select(d => d.Delay.TotalSeconds).ToArray()), Param.Jsonb([.. deferred.Select(d => d.Error)]));
-        return new EndReport(await command.ExecuteNonQueryAsync(ct), Followed.Nothing);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        await reader.ReadAsync(ct);
+        return new EndReport((int)reader.GetInt64(0), Followed.Nothing, reader.IsDBNull(1) ? [] : reader.GetFieldValue<string[]>(1));
     }
 
     /// <summary>What could not finish before the shutdown: queued again, with no attempt used up.</summary>
@@ -149,14 +211,20 @@ internal sealed class JobStore(Database database)
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))
         {
-            var type = reader.GetString(4);
-            claimed.Add(new ClaimedJob(
-                new JobId(reader.GetGuid(0)), reader.GetInt32(1), reader.GetInt16(2), (byte)reader.GetInt16(3),
-                Array.Find(types, t => t == type) ?? type, // the worker's own string: one instance a type, not one a job
-                reader.GetFieldValue<DateTimeOffset>(5), reader.GetFieldValue<byte[]>(6),
-                reader.IsDBNull(7) ? null : reader.GetFloat(7), reader.IsDBNull(8) ? null : reader.GetGuid(8), reader.IsDBNull(9) ? null : reader.GetFieldValue<Guid[]>(9),
-                reader.IsDBNull(10) ? null : reader.GetString(10), reader.IsDBNull(11) ? null : reader.GetString(11)));
+            claimed.Add(ReadClaimed(reader, 0, types));
         }
+    }
+
+    private static ClaimedJob ReadClaimed(NpgsqlDataReader reader, int at, string[] types)
+    {
+        var type = reader.GetString(at + 4);
+        return new ClaimedJob(
+            new JobId(reader.GetGuid(at)), reader.GetInt32(at + 1), reader.GetInt16(at + 2), (byte)reader.GetInt16(at + 3),
+            Array.Find(types, t => t == type) ?? type, // the worker's own string: one instance a type, not one a job
+            reader.GetFieldValue<DateTimeOffset>(at + 5), reader.GetFieldValue<byte[]>(at + 6),
+            reader.IsDBNull(at + 7) ? null : reader.GetFloat(at + 7), reader.IsDBNull(at + 8) ? null : reader.GetGuid(at + 8),
+            reader.IsDBNull(at + 9) ? null : reader.GetFieldValue<Guid[]>(at + 9), reader.IsDBNull(at + 10) ? null : reader.GetString(at + 10),
+            reader.IsDBNull(at + 11) ? null : reader.GetString(at + 11));
     }
 
     internal static async Task<List<Ticket>> ReadQueuedAsync(NpgsqlCommand command, CancellationToken ct)
@@ -181,7 +249,8 @@ internal sealed class JobStore(Database database)
             await using var reader = await command.ExecuteReaderAsync(ct);
             await reader.ReadAsync(ct);
             var (followed, batches) = (reader.IsDBNull(1) ? [] : reader.GetFieldValue<Guid[]>(1), reader.IsDBNull(2) ? [] : reader.GetFieldValue<Guid[]>(2));
-            return new EndReport((int)reader.GetInt64(0), followed.Length + batches.Length == 0 ? Followed.Nothing : new Followed(followed, [.. batches.Distinct()]));
+            return new EndReport((int)reader.GetInt64(0), followed.Length + batches.Length == 0 ? Followed.Nothing : new Followed(followed, [.. batches.Distinct()]),
+                reader.FieldCount > 3 && !reader.IsDBNull(3) ? reader.GetFieldValue<string[]>(3) : []);
         }
     }
 

@@ -47,8 +47,11 @@ internal sealed record Ties
 /// <summary>An attempt that has just been claimed.</summary>
 internal readonly record struct ClaimedJob(
     JobId Id, int Attempt, int Failures, byte Priority, string Type, DateTimeOffset EnqueuedAt, byte[] Arguments, float? TimeoutSeconds = null, Guid? Batch = null, Guid[]? After = null,
-    string? Trace = null, string? Metadata = null)
+    string? Trace = null, string? Metadata = null, bool IsLimited = false)
 {
+    /// <summary>Seconds from the answer of its claim until a rate lets it start.</summary>
+    public double Wait { get; init; }
+
     /// <summary>It belongs to others, or carries something along.</summary>
     public bool HasTies => Batch is not null || After is not null || Metadata is not null;
 }
@@ -82,6 +85,15 @@ internal sealed record Followed(IReadOnlyCollection<Guid> Jobs, IReadOnlyCollect
     public bool IsNothing => Jobs.Count == 0 && Batches.Count == 0;
 }
 
-/// <summary>How many of the attempts were still this session's, and who has to be told of their end.</summary>
+/// <summary>How many of the attempts were still this session's, who has to be told of their end, and the gates of limits that have room now and at which others wait.</summary>
 [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
-internal readonly record struct EndReport(int Written, Followed Followed);
+internal readonly record struct EndReport(int Written, Followed Followed, IReadOnlyList<string> Gates)
+{
+    public static EndReport operator +(EndReport a, EndReport b) => new(a.Written + b.Written,
+        a.Followed.IsNothing ? b.Followed : b.Followed.IsNothing ? a.Followed : new Followed([.. a.Followed.Jobs, .. b.Followed.Jobs], [.. a.Followed.Batches, .. b.Followed.Batches]),
+        [.. a.Gates, .. b.Gates]);
+}
+
+/// <summary>What a claim said beside the jobs it claimed: that no limit applies there, which gates have room although somebody waits, and how many jobs are blocked now.</summary>
+[System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
+internal readonly record struct LimitedClaim(bool Unlimited, IReadOnlyList<string> Gates, int Blocked);

@@ -28,6 +28,7 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<Explainer>();
         services.TryAddSingleton<Doctor>();
         services.TryAddSingleton<IJobSchedules, JobSchedules>();
+        services.TryAddSingleton<IJobLimits, JobLimits>();
         return builder;
     }
 }

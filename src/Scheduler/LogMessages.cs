@@ -68,6 +68,9 @@ internal static partial class LogMessages
     [LoggerMessage(1561, LogLevel.Debug, "{Count} waiting jobs of queue {Queue} have gained a level of priority")]
     public static partial void Aged(this ILogger log, int count, string queue);
 
+    [LoggerMessage(1562, LogLevel.Debug, "{Count} gates of limits at which nothing happens any more were forgotten")]
+    public static partial void GatesForgotten(this ILogger log, int count);
+
     [LoggerMessage(1570, LogLevel.Error, "The audit found what should be impossible, {Finding}: {Count} jobs, the oldest since {Oldest}. `jobs doctor` says what to do")]
     public static partial void Found(this ILogger log, string finding, long count, DateTimeOffset? oldest);
 }

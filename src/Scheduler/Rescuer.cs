@@ -8,7 +8,7 @@ namespace Jobs.Scheduler;
 
 /// <summary>Notices dead processes and has their jobs run again. Every statement is guarded, so any number of schedulers may do this at once.</summary>
 internal sealed class Rescuer(
-    RepairStore store, TicketPublisher tickets, IOptions<JobsOptions> options, SchedulerTelemetry telemetry, CoordinationTelemetry counts, TimeProvider time, ILogger<Rescuer> log)
+    RepairStore store, TicketPublisher tickets, Admissions admissions, IOptions<JobsOptions> options, SchedulerTelemetry telemetry, CoordinationTelemetry counts, TimeProvider time, ILogger<Rescuer> log)
 {
     /// <summary>A job that has killed its worker this often is not tried again.</summary>
     public const int PoisonAfter = 3;
@@ -78,6 +78,11 @@ internal sealed class Rescuer(
             }
 
             telemetry.Rescued(orphans.Where(o => o.Dispatch >= 0));
+            if (orphans.Count > 0)
+            {
+                await admissions.AdmitAllAsync(ct); // to the slots that the dead have left
+            }
+
             if (orphans.Count < Batch)
             {
                 return;

@@ -38,6 +38,7 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Expirer>();
         services.TryAddSingleton<TieSweep>();
         services.TryAddSingleton<Canceller>();
+        services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<Ageing>();
         services.TryAddSingleton<Retention>();
         services.TryAddSingleton<Throughput>();

@@ -10,10 +10,13 @@ namespace Jobs.Worker;
 /// and starts their handlers. It never waits for more tickets than there are.
 /// </summary>
 internal sealed class Claimer(
-    string queue, int concurrency, TicketConsumer consumer, JobStore store, QueueStore queues, Executor executor, Running running, Session session,
+    string queue, int concurrency, TicketConsumer consumer, JobStore store, QueueStore queues, Admissions admissions, Executor executor, Running running, Session session,
     IReadOnlyDictionary<string, HandlerEntry> handlers, Action onPaused, WorkerTelemetry telemetry, Pulse pulse, TimeProvider time, ILogger log) : IDisposable
 {
     private const int MaxBatch = 500;
+
+    /// <summary>A job that a rate will let start this soon is claimed, and waits in its slot: starts are then exactly as far apart as the rate says. Any other waits in the database.</summary>
+    private const double AheadSeconds = 0.1;
 
     private readonly SemaphoreSlim _slots = new(concurrency, concurrency);
     private readonly Prefetch _prefetch = new(concurrency, time);
@@ -23,6 +26,7 @@ internal sealed class Claimer(
     private readonly List<ClaimedJob> _claimed = [];
     private readonly List<Attempt> _attempts = []; // of what is in _claimed
     private readonly HashSet<string> _warned = [];
+    private bool _limited; // limits may apply here, so claims ask for them
     private int _idle;     // slots taken back while stopping
     private int _ahead;    // slots taken for tickets whose handlers are not started yet
 
@@ -163,6 +167,7 @@ internal sealed class Claimer(
         var dispatches = _tickets.ConvertAll(t => t.Dispatch).ToArray();
         var started = time.GetTimestamp();
         Lease? doubtful = null;
+        var blocked = 0;
         for (var n = 1; ; n++)
         {
             pulse.Begin();
@@ -176,7 +181,7 @@ internal sealed class Claimer(
 
                 var (before, repeated) = (_claimed.Count, doubtful == lease);
                 doubtful = lease;
-                await store.ClaimIfQueuedAsync(lease.Id, ids, dispatches, queue, _types, _claimed, CancellationToken.None);
+                blocked = await ClaimOnceAsync(lease, ids, dispatches);
                 Hold(before, lease);
                 if (repeated)
                 {
@@ -195,7 +200,7 @@ internal sealed class Claimer(
         }
 
         telemetry.Claimed(queue, ids.Length, _claimed.Count, time.GetElapsedTime(started));
-        if (_claimed.Count == 0 && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
+        if (_claimed.Count == 0 && blocked == 0 && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
         {
             return false;
         }
@@ -206,6 +211,35 @@ internal sealed class Claimer(
         }
 
         return true;
+    }
+
+    /// <summary>One claim, of the kind that the limits here ask for.</summary>
+    /// <returns>How many are blocked now by a limit.</returns>
+    private async Task<int> ClaimOnceAsync(Lease lease, Guid[] ids, int[] dispatches)
+    {
+        var before = _claimed.Count;
+        while (true)
+        {
+            if (_limited)
+            {
+                var answer = await store.ClaimLimitedAsync(lease.Id, ids, dispatches, queue, _types, AheadSeconds, _claimed, CancellationToken.None);
+                admissions.Admit(answer.Gates);
+                if (!answer.Unlimited)
+                {
+                    return answer.Blocked;
+                }
+            }
+            else
+            {
+                await store.ClaimIfQueuedAsync(lease.Id, ids, dispatches, queue, _types, _claimed, CancellationToken.None);
+                if (_claimed.Count > before || !await store.IsLimitedAsync(queue, _types, CancellationToken.None))
+                {
+                    return 0;
+                }
+            }
+
+            _limited = !_limited; // a rule was set, or the last one removed
+        }
     }
 
     private async Task AdoptAsync(Lease lease, Guid[] ids, CancellationToken stop)

@@ -11,7 +11,7 @@ namespace Jobs.Worker;
 /// are no longer this session's are counted and left alone.
 /// </summary>
 internal sealed class Completer(
-    JobStore store, RepairStore repair, Followers followers, Running running, WorkerTelemetry telemetry, CoordinationTelemetry counts, Pulses pulses, TimeProvider time,
+    JobStore store, RepairStore repair, Followers followers, Admissions admissions, Running running, WorkerTelemetry telemetry, CoordinationTelemetry counts, Pulses pulses, TimeProvider time,
     ILogger<Completer> log)
 {
     private const int MaxBatch = 500;
@@ -79,9 +79,10 @@ internal sealed class Completer(
                 try
                 {
                     CrashPoint.Hit("X6");
-                    var (written, followed) = await WriteOnceAsync(batch);
+                    var (written, followed, gates) = await WriteOnceAsync(batch);
                     CrashPoint.Hit("X7");
                     followers.Tell(followed);
+                    admissions.Admit(gates);
                     telemetry.Written(batch.Count, written, time.GetElapsedTime(started));
                     Count(batch, written);
                     if (written < batch.Count)
@@ -150,16 +151,28 @@ internal sealed class Completer(
         }
     }
 
-    private Task<EndReport> WriteOnceAsync(List<Completion> batch)
+    private async Task<EndReport> WriteOnceAsync(List<Completion> batch)
     {
         var session = batch[0].Attempt.Lease.Id;
-        if (batch[0].IsPlainSuccess)
+        if (batch[0].End is null)
         {
-            return store.EndSucceededIfRunningAsync(session, batch.ConvertAll(c => c.Attempt.Job.Id.Value).ToArray(), batch.ConvertAll(c => c.Attempt.Job.Attempt).ToArray(), _giveUp.Token);
+            return await store.DeferIfRunningAsync(session, batch.ConvertAll(c => new DeferredAttempt(c.Attempt.Job.Id, c.Attempt.Job.Attempt, c.Delay, c.Error)), _giveUp.Token);
         }
 
-        return batch[0].End is null
-            ? store.DeferIfRunningAsync(session, batch.ConvertAll(c => new DeferredAttempt(c.Attempt.Job.Id, c.Attempt.Job.Attempt, c.Delay, c.Error)), _giveUp.Token)
-            : store.EndIfRunningAsync(session, batch.ConvertAll(c => new EndedAttempt(c.Attempt.Job.Id, c.Attempt.Job.Attempt, c.End!.Value, c.Result, c.Error)), _giveUp.Token);
+        var plain = default(EndReport?);
+        if (batch[0].IsPlainSuccess)
+        {
+            plain = await store.EndSucceededIfRunningAsync(
+                session, batch.ConvertAll(c => c.Attempt.Job.Id.Value).ToArray(), batch.ConvertAll(c => c.Attempt.Job.Attempt).ToArray(), _giveUp.Token);
+            if (plain.Value.Written == batch.Count)
+            {
+                return plain.Value;
+            }
+        }
+
+        // Also what the plain statement left: a limit that was set while they ran counts them now.
+        var general = await store.EndIfRunningAsync(
+            session, batch.ConvertAll(c => new EndedAttempt(c.Attempt.Job.Id, c.Attempt.Job.Attempt, c.End!.Value, c.Result, c.Error)), _giveUp.Token);
+        return plain is { } p ? p + general : general;
     }
 }

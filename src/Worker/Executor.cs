@@ -52,7 +52,20 @@ internal sealed class Executor(
             Watch(attempt.Lease);
         }
 
+        if (attempt.Job.Wait > 0)
+        {
+            _ = RunLaterAsync(attempt, slots);
+            return;
+        }
+
         ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.self.RunAsync(s.attempt, s.slots), (self: this, attempt, slots), preferLocal: false);
+    }
+
+    /// <summary>A rate lets it start in a moment.</summary>
+    private async Task RunLaterAsync(Attempt attempt, SemaphoreSlim slots)
+    {
+        await Task.Delay(TimeSpan.FromSeconds(attempt.Job.Wait), time, attempt.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await RunAsync(attempt, slots);
     }
 
     /// <summary>Once a lease is lost, its attempts are stopped. Watching it twice does no harm.</summary>

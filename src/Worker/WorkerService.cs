@@ -21,6 +21,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
     private readonly Executor _executor;
     private readonly Completer _completer;
     private readonly Followers _followers;
+    private readonly Admissions _admissions;
     private readonly Output _output;
     private readonly Running _running;
     private readonly TimeProvider _time;
@@ -44,21 +45,21 @@ internal sealed class WorkerService : IHostedService, IDisposable
 
     public WorkerService(
         WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
-        Executor executor, Completer completer, Followers followers, Output output, Running running, QueueStore queues, OrderWatch watch, IHostApplicationLifetime host,
+        Executor executor, Completer completer, Followers followers, Admissions admissions, Output output, Running running, QueueStore queues, OrderWatch watch, IHostApplicationLifetime host,
         WorkerTelemetry telemetry, BrokerTelemetry broker, Pulses pulses, TimeProvider time,
         ILogger<WorkerService> log)
     {
         (_watch, _host) = (watch, host);
         _leave = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-        (_options, _store, _tickets, _session, _executor, _completer, _followers, _output, _running, _time, _log) =
-            (options, store, tickets, session, executor, completer, followers, output, running, time, log);
+        (_options, _store, _tickets, _session, _executor, _completer, _followers, _admissions, _output, _running, _time, _log) =
+            (options, store, tickets, session, executor, completer, followers, admissions, output, running, time, log);
         _connection = new BrokerConnection(jobs.Value, "consume", log, broker);
         foreach (var (queue, concurrency) in options.Queues)
         {
             var consumer = new TicketConsumer(_connection, topology, queue, Prefetch.Least(concurrency), (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
             consumer.Pause(); // until the first look at what operators say
             _lines.Add(new Line(queue, consumer, new Claimer(
-                queue, concurrency, consumer, store, queues, executor, running, session, options.Handlers, OnPaused, telemetry, pulses.Add($"claimer of {queue}"), time, log)));
+                queue, concurrency, consumer, store, queues, admissions, executor, running, session, options.Handlers, OnPaused, telemetry, pulses.Add($"claimer of {queue}"), time, log)));
 
             void OnPaused()
             {
@@ -157,6 +158,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
         {
             var handedBack = await _store.HandBackIfRunningAsync(_session.Current.Id, _running.Ids(), ct);
             await _tickets.SendAsync(handedBack, ct);
+            await _admissions.AdmitAllAsync(ct);
             await _followers.ToldAsync(ct);
             _log.WorkerStopped(handedBack.Count);
         }

@@ -47,6 +47,8 @@ internal sealed class TestApp : IAsyncDisposable
 
     public IJobOperator Operator => _client.Services.GetRequiredService<IJobOperator>();
 
+    public IJobLimits Limits => _client.Services.GetRequiredService<IJobLimits>();
+
     public JobStore Store => _client.Services.GetRequiredService<JobStore>();
 
     public RepairStore Repair => _client.Services.GetRequiredService<RepairStore>();

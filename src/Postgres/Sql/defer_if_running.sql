@@ -1,13 +1,26 @@
 -- X6 of an attempt that is to be followed by another: a retry ($5 is its error, an attempt is used up) or a snooze ($5 null, none is).
 -- Of the events the first 20 and the newest 80 are kept: a job that snoozes for ever must not grow for ever. All that append events do it in this way.
-update jobs.job j set
-  state = 'scheduled', session = null, ticket_at = null,
-  due_at = now() + t.delay * interval '1 second',
-  failures = j.failures + (t.error is not null)::integer,
-  errors = case when t.error is null then j.errors
-                else coalesce(j.errors, '[]') || (jsonb_build_object('attempt', j.attempt, 'at', now(), 'session', j.session) || t.error) end,
-  events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
-    || jsonb_build_object('at', now(), 'what', case when t.error is null then 'snoozed' else 'retried' end, 'attempt', j.attempt, 'session', j.session,
-      'startedAt', j.started_at, 'dueAt', now() + t.delay * interval '1 second')
-from unnest($2::uuid[], $3::integer[], $4::float8[], $5::jsonb[]) as t (id, attempt, delay, error)
-where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
+with mine as materialized (
+  select t.*, j.slots from unnest($2::uuid[], $3::integer[], $4::float8[], $5::jsonb[]) as t (id, attempt, delay, error) join jobs.job j on j.id = t.id
+  where j.state = 'running' and j.attempt = t.attempt and j.session = $1
+  order by j.id for update of j
+), deferred as (
+  update jobs.job j set
+    state = 'scheduled', session = null, ticket_at = null, slots = null, woken_at = null,
+    due_at = now() + t.delay * interval '1 second',
+    failures = j.failures + (t.error is not null)::integer,
+    errors = case when t.error is null then j.errors
+                  else coalesce(j.errors, '[]') || (jsonb_build_object('attempt', j.attempt, 'at', now(), 'session', j.session) || t.error) end,
+    events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
+      || jsonb_build_object('at', now(), 'what', case when t.error is null then 'snoozed' else 'retried' end, 'attempt', j.attempt, 'session', j.session,
+        'startedAt', j.started_at, 'dueAt', now() + t.delay * interval '1 second')
+  from mine t
+  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
+  returning t.slots
+), freed as (
+  update jobs.gate g set held = g.held - f.n
+  from (select s.gate collate "C" as gate, count(*)::integer as n from deferred d cross join unnest(d.slots) as s (gate) group by 1 order by 1) f
+  where g.id = f.gate
+  returning case when g.waiting then g.id end as gate
+)
+select count(*), (select array_agg(gate) filter (where gate is not null) from freed) from deferred

@@ -1,4 +1,5 @@
--- X6, the general end: any end state ($4), a result ($5), a last error ($6: type, message and stack; the rest is added here) that used up an attempt if the end is failed.
+-- X6, the general end. Slots of limits are given back in the same statement; gates come after jobs, in the order of their ids, as wherever both are locked.
+-- It takes any end state ($4), a result ($5), a last error ($6: type, message and stack; the rest is added here) that used up an attempt if the end is failed.
 with ended as (
   delete from jobs.job j
   using unnest($2::uuid[], $3::integer[], $4::text[], $5::json[], $6::jsonb[]) as t (id, attempt, state, result, error)
@@ -13,5 +14,10 @@ with ended as (
     case when e.error is null then e.errors
          else coalesce(e.errors, '[]') || (jsonb_build_object('attempt', e.attempt, 'at', now(), 'session', e.session) || e.error) end
   from ended e
+), freed as (
+  update jobs.gate g set held = g.held - f.n
+  from (select s.gate collate "C" as gate, count(*)::integer as n from ended e cross join unnest(e.slots) as s (gate) group by 1 order by 1) f
+  where g.id = f.gate
+  returning case when g.waiting then g.id end as gate
 )
-select count(*), array_agg(id) filter (where followed), array_agg(batch) filter (where batch is not null) from ended
+select count(*), array_agg(id) filter (where followed), array_agg(batch) filter (where batch is not null), (select array_agg(gate) filter (where gate is not null) from freed) from ended

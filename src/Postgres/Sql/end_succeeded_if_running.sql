@@ -1,8 +1,9 @@
 -- X6: the common end, done without a result. Guard: running, this attempt, this session. Deleting the live row is what makes the end happen once.
+-- A job that a limit counts is left to end_if_running.sql.
 with ended as (
   delete from jobs.job j
   using unnest($2::uuid[], $3::integer[]) as t (id, attempt)
-  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
+  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1 and j.slots is null
   returning j.id, j.enqueued_at, j.started_at, j.session, j.attempt, j.failures, j.crashes, j.priority, j.queue, j.type, j.args, j.errors, j.batch, j.after, j.followed,
     j.timeout, j.origin, j.trace, j.tags, j.meta, j.retry_of, j.events
 ), filed as (

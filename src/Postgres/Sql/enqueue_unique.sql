@@ -23,11 +23,12 @@ with new as materialized (
   where not exists (select from kept k where k.unique_key = t.unique_key)
   on conflict (unique_key) where unique_key is not null do update set
     args = case when $21 = 'replace' and job.state <> 'running' then excluded.args else job.args end,
-    state = case when $21 = 'move' and job.state in ('pending', 'scheduled', 'queued') and excluded.due_at > now() then 'scheduled' else job.state end,
-    due_at = case when $21 = 'move' and (job.state in ('pending', 'scheduled') or job.state = 'queued' and excluded.due_at > now()) then coalesce(excluded.due_at, now())
-                  when $21 = 'move' and job.state = 'blocked' then excluded.due_at
+    state = case when $21 = 'move' and (job.state in ('pending', 'scheduled', 'queued') or job.blocked_on is not null) and excluded.due_at > now() then 'scheduled' else job.state end,
+    due_at = case when $21 = 'move' and (job.state in ('pending', 'scheduled') or (job.state = 'queued' or job.blocked_on is not null) and excluded.due_at > now()) then coalesce(excluded.due_at, now())
+                  when $21 = 'move' and job.state = 'blocked' and job.blocked_on is null then excluded.due_at
                   else job.due_at end,
-    ticket_at = case when $21 = 'move' and job.state = 'queued' and excluded.due_at > now() then null else job.ticket_at end
+    ticket_at = case when $21 = 'move' and job.state = 'queued' and excluded.due_at > now() then null else job.ticket_at end,
+    blocked_on = case when $21 = 'move' and excluded.due_at > now() then null else job.blocked_on end
   returning id, state, unique_key
 )
 select id, state::text, unique_key from written

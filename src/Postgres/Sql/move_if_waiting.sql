@@ -1,12 +1,12 @@
 -- Of the next $2 live jobs below $1: those that wait are moved to the queue $3 (null: they stay in theirs) and to the time $5, or $4 seconds from now (both null: they keep theirs),
--- by $6, because of $7. A time to come makes them scheduled, any other queued; a blocked one stays blocked. Tickets that are out are stale.
+-- by $6, because of $7. A time to come makes them scheduled, any other queued; one that waits for others stays blocked; one that a limit holds back tries again. Tickets that are out are stale.
 with page as materialized (
   select id from jobs.job where id < $1 and {live} order by id desc limit $2
 ), due as (
   select coalesce($5, now() + $4 * interval '1 second') as at
 ), mine as materialized (
   select id, coalesce($3, queue) as queue,
-    case when state = 'blocked' or due.at is null then state when due.at > now() then 'scheduled' else 'queued' end as state,
+    case when blocked_on is null and (state = 'blocked' or due.at is null) then state when due.at > now() then 'scheduled' else 'queued' end as state,
     case when due.at is null then due_at when due.at > now() then due.at end as due_at,
     (due.at is null or (due.at <= now() and state in ('queued', 'blocked') and due_at is null)) and coalesce($3 = queue, true) as same
   from jobs.job, due
@@ -14,7 +14,7 @@ with page as materialized (
   order by id for update of job
 ), changed as (
   update jobs.job j set
-    queue = m.queue, state = m.state, due_at = m.due_at,
+    queue = m.queue, state = m.state, due_at = m.due_at, blocked_on = null, woken_at = null,
     dispatch = j.dispatch + (j.state = 'queued' or m.state = 'queued')::integer,
     ticket_at = case when m.state = 'queued' then now() end,
     events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end

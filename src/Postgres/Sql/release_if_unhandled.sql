@@ -8,7 +8,7 @@ with mine as materialized (
   where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = $3 and not j.type = any($4)
   for update of j skip locked
 )
-update jobs.job j set state = 'scheduled', ticket_at = null, due_at = mine.due,
+update jobs.job j set state = 'scheduled', ticket_at = null, woken_at = null, due_at = mine.due,
   events = case when j.events -> -1 ->> 'what' = 'unhandled' then jsonb_set(j.events, '{-1,dueAt}', to_jsonb(mine.due))
     else case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
       || jsonb_build_object('at', now(), 'what', 'unhandled', 'dueAt', mine.due) end

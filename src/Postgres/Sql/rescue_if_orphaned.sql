@@ -2,7 +2,7 @@
 -- Who dies for the $2th time beside others in the same case may be innocent: these are taken apart, each some seconds after the one before it, until one dies alone
 -- (or has died three times as often). Reads all live jobs: no index says what runs, because it would cost every claim (0001_engine.sql). Also finds the claim that a process committed after its session had been ended by others.
 with orphan as materialized (
-  select j.id, j.session, j.crashes + 1 as crashes from jobs.job j
+  select j.id, j.session, j.slots, j.crashes + 1 as crashes from jobs.job j
   where j.state = 'running' and not exists (select from jobs.session s where s.id = j.session)
   order by j.id limit $1
   for update of j skip locked
@@ -13,7 +13,7 @@ with orphan as materialized (
 ), back as (
   update jobs.job j set
     state = case when s.id is null then 'queued' else 'scheduled' end::jobs.state,
-    dispatch = j.dispatch + 1, crashes = o.crashes, session = null,
+    dispatch = j.dispatch + 1, crashes = o.crashes, session = null, slots = null, woken_at = null,
     ticket_at = case when s.id is null then now() end,
     due_at = now() + s.turn * (o.crashes - $2 + 1) * interval '1 second',
     events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
@@ -22,6 +22,11 @@ with orphan as materialized (
   from orphan o left join suspect s on s.id = o.id
   where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty is not true
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
+), freed as (
+  update jobs.gate g set held = g.held - f.n
+  from (select s.gate collate "C" as gate, count(*)::integer as n from orphan o cross join unnest(o.slots) as s (gate) group by 1 order by 1) f
+  where g.id = f.gate
+  returning case when g.waiting then g.id end as gate
 ), poison as (
   delete from jobs.job j using orphan o join suspect s on s.id = o.id
   where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty

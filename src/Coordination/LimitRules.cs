@@ -1,0 +1,47 @@
+namespace Jobs.Coordination;
+
+/// <summary>What a limit may be. Checked before anything is written.</summary>
+internal static class LimitRules
+{
+    public const int MostSlots = 1_000_000;
+    public const double MostPerSecond = 1_000_000;
+    public static readonly TimeSpan ShortestPeriod = TimeSpan.FromMilliseconds(1);
+    public static readonly TimeSpan LongestPeriod = TimeSpan.FromDays(31);
+    private const int DeepestPath = 8;
+
+    /// <exception cref="ArgumentException">It may not; the text says why, and what is allowed.</exception>
+    public static void Check(JobLimit limit)
+    {
+        ArgumentNullException.ThrowIfNull(limit);
+        if (Fault(limit) is { } fault)
+        {
+            throw new ArgumentException($"The limit \"{limit.Name}\" is not allowed: {fault}", nameof(limit));
+        }
+    }
+
+    public static string? Fault(JobLimit limit) =>
+        NameRule.Fault(limit.Name, "name")
+        ?? (limit.Queue is null ? null : NameRule.Fault(limit.Queue, "queue name"))
+        ?? (limit.Type is null ? null : NameRule.Fault(limit.Type, "job type"))
+        ?? PathFault(limit.Key, "key")
+        ?? (limit is { Queue: null, Type: null, Key: null } ? "it names no queue, no type and no key; give at least one of them." : null)
+        ?? (limit is { Slots: null, Rate: null } ? "it has neither slots nor a rate; give one of them, or remove it." : null)
+        ?? (limit.Slots is < 0 or > MostSlots ? $"{limit.Slots} slots; use 0 to {MostSlots:N0}." : null)
+        ?? (limit.Rate is { } rate ? RateFault(rate) : null);
+
+    private static string? RateFault(RateLimit rate) =>
+        !(rate.Tokens > 0 && double.IsFinite(rate.Tokens)) ? $"{rate.Tokens} tokens; use more than 0."
+        : rate.Per < ShortestPeriod || rate.Per > LongestPeriod ? $"a period of {rate.Per}; use 1 ms to 31 days."
+        : rate.Tokens / rate.Per.TotalSeconds > MostPerSecond ? $"{rate.Tokens / rate.Per.TotalSeconds:N0} tokens a second; use at most {MostPerSecond:N0}."
+        : rate.Burst is not null && rate.Algorithm != RateAlgorithm.TokenBucket ? $"a burst of {rate.Burst} with {rate.Algorithm}; only a token bucket has one."
+        : rate.Burst is { } burst && !(burst >= 1 && burst <= 1e9) ? $"a burst of {burst}; use 1 to 1,000,000,000."
+        : !Enum.IsDefined(rate.Algorithm) ? $"the algorithm {rate.Algorithm}; use one of {string.Join(", ", Enum.GetNames<RateAlgorithm>())}."
+        : PathFault(rate.Cost, "cost");
+
+    /// <summary>Names joined by dots, as they stand in the JSON.</summary>
+    public static string? PathFault(string? path, string what) =>
+        path is null ? null
+        : path.Split('.') is var names && (names.Length > DeepestPath || Array.Exists(names, n => n.Length is 0 or > 100 || n.Any(char.IsControl)))
+            ? $"the {what} \"{path}\" is no path; use up to {DeepestPath} names of the JSON joined by dots, for example tenantId or customer.id."
+        : null;
+}
