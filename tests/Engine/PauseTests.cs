@@ -72,6 +72,7 @@ public sealed class PauseTests
     {
         await using var app = await TestApp.CreateAsync();
         await app.StopAsync(await app.WorkerAsync(Runs.Done));
+        await Eventually.SeeAsync(ConsumersAsync, n => n == 0, "the broker knows that it has stopped"); // which it may hear of late
         await app.Operator.PauseQueueAsync("default");
         var id = await app.Jobs.EnqueueAsync(new Work());
         await app.WaitForTicketsAsync("default", 1);
@@ -79,10 +80,12 @@ public sealed class PauseTests
         await app.LoggedAsync(1440);
         var message = await app.OnBrokerAsync(c => c.BasicGetAsync(app.QueueName("default"), autoAck: false));
         Assert.False(message!.Redelivered);
-        Assert.Equal(0u, await app.OnBrokerAsync(c => c.ConsumerCountAsync(app.QueueName("default"))));
+        Assert.Equal(0u, await ConsumersAsync());
         Assert.Equal(JobState.Queued, (await app.GetAsync(id)).State);
         await app.Operator.ResumeQueueAsync("default");
         Assert.Equal(JobState.Succeeded, (await app.EndedAsync(id)).State);
+
+        Task<uint> ConsumersAsync() => app.OnBrokerAsync(c => c.ConsumerCountAsync(app.QueueName("default")));
     }
 
     [Fact]
