@@ -72,10 +72,10 @@ public sealed class PauseTests
     {
         await using var app = await TestApp.CreateAsync();
         await app.StopAsync(await app.WorkerAsync(Runs.Done));
-        await Eventually.SeeAsync(ConsumersAsync, n => n == 0, "the broker knows that it has stopped"); // which it may hear of late
         await app.Operator.PauseQueueAsync("default");
         var id = await app.Jobs.EnqueueAsync(new Work());
         await app.WaitForTicketsAsync("default", 1);
+        await Eventually.SeeAsync(ConsumersAsync, n => n == 0, "the broker knows that the first one has stopped"); // which it may hear of late
         await app.WorkerAsync(Runs.Done);
         await app.LoggedAsync(1440);
         var message = await app.OnBrokerAsync(c => c.BasicGetAsync(app.QueueName("default"), autoAck: false));
