@@ -19,7 +19,8 @@ internal sealed record BenchOptions
           --features            instead: what unique keys, batches, deadlines, logs, progress and results cost when they are used
           --waits               instead: how soon those who wait for a job have its result
           --ingest              instead: how fast jobs come in by the SQL function and over AMQP
-          --control             instead: what a command on 100,000 waiting jobs takes, and takes from the work that runs
+          --control             instead: how soon a running job hears that it is cancelled; what a command on 100,000 waiting
+                                jobs takes, and takes from the work that runs
           --growth              instead: does the drain rate hold with a long queue and a long history?
           --growth-waiting N    jobs that wait behind those that are drained (default 1000000)
           --growth-history N    rows of history (default 10000000)

@@ -86,11 +86,13 @@ static async Task<int> RunAsync(BenchOptions options)
 
     if (options.Control)
     {
+        var cancels = await new Cancels(options, steps, stop.Token).RunAsync();
         var control = await new Control(options, steps, stop.Token).RunAsync();
+        Cancels.Write(cancels);
         Control.Write(control);
         if (options.JsonFile is { } controlFile)
         {
-            await Report.WriteJsonAsync(controlFile, control);
+            await Report.WriteJsonAsync(controlFile, control, cancels);
         }
 
         return 0;

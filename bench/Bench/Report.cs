@@ -109,7 +109,7 @@ internal static class Report
         [name] = new JsonObject(values.Select(v => KeyValuePair.Create<string, JsonNode?>(v.Key, v.Value < 1000 ? Math.Round(v.Value, 2) : Math.Round(v.Value)))),
     });
 
-    public static Task WriteJsonAsync(string file, IReadOnlyList<ControlResult> control) => WriteFileAsync(file, new JsonObject
+    public static Task WriteJsonAsync(string file, IReadOnlyList<ControlResult> control, Dictionary<string, double> cancels) => WriteFileAsync(file, new JsonObject
     {
         ["control"] = new JsonObject(control.Select(c => KeyValuePair.Create<string, JsonNode?>(c.What, new JsonObject
         {
@@ -119,6 +119,7 @@ internal static class Report
             ["jobs_per_second_before"] = Math.Round(c.Plain),
             ["jobs_per_second_meanwhile"] = Math.Round(c.Meanwhile),
         }))),
+        ["cancel_running"] = new JsonObject(cancels.Select(c => KeyValuePair.Create<string, JsonNode?>(c.Key, Math.Round(c.Value, 2)))),
     });
 
     private static Task WriteFileAsync(string file, JsonObject root) => File.WriteAllTextAsync(file, root.ToJsonString(Indented) + "\n");

@@ -67,7 +67,8 @@ internal sealed class Rows(IOptions<JobsOptions> options, TimeProvider time)
         var info = (JobAttribute)typeof(JobType<>).MakeGenericType(job.GetType()).GetProperty(nameof(JobType<>.Info))!
             .GetValue(null, System.Reflection.BindingFlags.DoNotWrapExceptions, null, null, null)!;
         var row = Row(info.Type, info.Queue, JsonSerializer.SerializeToUtf8Bytes(job, _options.Json.GetTypeInfo(job.GetType())), Defaults, null, null, null);
-        return $$"""{"id": "{{row.Id}}", "type": "{{row.Type}}", "queue": "{{row.Queue}}", "priority": {{row.Priority}}, "args": {{Encoding.UTF8.GetString(row.Arguments)}}}""";
+        var trace = Traceparent.Current is { } current ? $"\"{current}\"" : "null";
+        return $$"""{"id": "{{row.Id}}", "type": "{{row.Type}}", "queue": "{{row.Queue}}", "priority": {{row.Priority}}, "trace": {{trace}}, "args": {{Encoding.UTF8.GetString(row.Arguments)}}}""";
     }
 
     private JsonTypeInfo<TJob> TypeInfo<TJob>() => (JsonTypeInfo<TJob>)_options.Json.GetTypeInfo(typeof(TJob));

@@ -66,6 +66,18 @@ internal sealed class CoordinationTelemetry : IDisposable
         }
     }
 
+    /// <summary>Jobs that SQL or a DbContext wrote, when they are queued for the first time: their writers' commit is not ours to see.</summary>
+    public void EnqueuedBySql(List<Ticket> jobs)
+    {
+        if (jobs.Count > 0 && _enqueued.Enabled)
+        {
+            foreach (var kind in jobs.GroupBy(j => (j.Queue, j.Type)))
+            {
+                Enqueued(kind.Key.Queue, kind.Key.Type, "sql", kind.Count());
+            }
+        }
+    }
+
     /// <summary>Whether somebody listens to ends.</summary>
     public bool CountsEnds => _ended.Enabled;
 

@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Transactions;
+using Jobs.Coordination;
 using Jobs.Postgres;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
@@ -52,6 +53,7 @@ internal sealed class Outbox(IDbContextOptions options) : ISaveChangesIntercepto
         Put("timeout_seconds", (double?)ties?.TimeoutSeconds);
         Put("tags", ties?.Tags.Count > 0 ? ties.Tags.ToArray() : null);
         Put("meta", ties?.Metadata);
+        Put("trace", Traceparent.Current);
         if (options?.Id is null || !_rows.Exists(r => r["id"].Equals(row.Id.Value) && set.Entry(r).State != EntityState.Detached)) // the same id again is the same job
         {
             set.Add(values);

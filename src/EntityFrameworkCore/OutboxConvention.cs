@@ -41,6 +41,7 @@ internal sealed class OutboxConvention(string schema) : IModelFinalizingConventi
         ("max_argument_bytes", typeof(int), "integer"),
         ("tags", typeof(string[]), "text[]"),
         ("meta", typeof(string), "json"),
+        ("trace", typeof(string), "text"),
     ];
 
     public void ProcessModelFinalizing(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
@@ -52,7 +53,7 @@ internal sealed class OutboxConvention(string schema) : IModelFinalizingConventi
             column.SetColumnName(name);
             column.SetColumnType(store);
             column.ValueGenerated = ValueGenerated.Never;
-            column.IsNullable = Nullable.GetUnderlyingType(type) is not null || name is "unique_key" or "tags" or "meta";
+            column.IsNullable = Nullable.GetUnderlyingType(type) is not null || name is "unique_key" or "tags" or "meta" or "trace";
         }
 
         entity.SetPrimaryKey(entity.FindProperty("id"));

@@ -71,8 +71,8 @@ internal sealed class JobStore(Database database)
     }
 
     /// <summary>Pending jobs whose transaction has committed: queued now.</summary>
-    public Task<List<Ticket>> DispatchIfPendingAsync(IEnumerable<JobId> ids, CancellationToken ct) =>
-        ReadQueuedAsync(database.Command("dispatch_if_pending", Param.Of(ids.Select(i => i.Value).ToArray())), ct);
+    public Task<Dispatched> DispatchIfPendingAsync(IEnumerable<JobId> ids, CancellationToken ct) =>
+        Dispatched.ReadAsync(database.Command("dispatch_if_pending", Param.Of(ids.Select(i => i.Value).ToArray())), ct);
 
     /// <summary>X2, X3: claims what these tickets name, for this session. Tickets that are stale, or for another worker, are missing in the answer.</summary>
     public async Task ClaimIfQueuedAsync(Guid session, Guid[] ids, int[] dispatches, string queue, string[] types, List<ClaimedJob> claimed, CancellationToken ct)

@@ -43,14 +43,19 @@ internal static class Migrator
 
             var (name, text) = files[version];
             database.Log.Migrating(schema, name);
-            await ExecuteAsync(connection, $"create schema if not exists {schema}; create table if not exists {schema}.migration "
-                + "(version integer primary key, name text not null, applied_at timestamptz not null default now())", ct);
-            await ExecuteAsync(connection, Statements.InSchema(text, schema), ct);
-            await ExecuteAsync(connection, $"insert into {schema}.migration (version, name) values ({version + 1}, '{name}')", ct);
+            await ExecuteAsync(connection, Step(schema, version + 1, name, text), ct);
             await transaction.CommitAsync(ct);
             applied.Add(name);
         }
     }
+
+    /// <summary>All of one migration, whose last statement ends with its semicolon, and the note that it was done.</summary>
+    internal static string Step(string schema, int version, string name, string text) => $"""
+        create schema if not exists {schema};
+        create table if not exists {schema}.migration (version integer primary key, name text not null, applied_at timestamptz not null default now());
+        {Statements.InSchema(text, schema)}
+        insert into {schema}.migration (version, name) values ({version}, '{name}');
+        """;
 
     private static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, CancellationToken ct)
     {

@@ -6,8 +6,8 @@ namespace Jobs.Postgres;
 internal sealed class RepairStore(Database database)
 {
     /// <summary>Up to <paramref name="limit"/> jobs that are due: queued now.</summary>
-    public Task<List<Ticket>> PromoteIfDueAsync(int limit, CancellationToken ct) =>
-        JobStore.ReadQueuedAsync(database.Command("promote_if_due", Param.Of(limit)), ct);
+    public Task<Dispatched> PromoteIfDueAsync(int limit, CancellationToken ct) =>
+        Dispatched.ReadAsync(database.Command("promote_if_due", Param.Of(limit)), ct);
 
     /// <summary>How long until the next job is due, less than nothing for how long it has been; null when none waits.</summary>
     public async Task<TimeSpan?> NextDueAsync(CancellationToken ct)

@@ -42,8 +42,9 @@ internal sealed class JobClient(
     public async Task<int> DispatchAsync(IEnumerable<JobId> ids, CancellationToken ct = default)
     {
         var dispatched = await store.DispatchIfPendingAsync(ids, ct);
-        await tickets.SendAsync(dispatched, ct);
-        return dispatched.Count;
+        telemetry.EnqueuedBySql(dispatched.New);
+        await tickets.SendAsync(dispatched.Tickets, ct);
+        return dispatched.Tickets.Count;
     }
 
     public async Task EnqueueGraphAsync(JobGraph graph, CancellationToken ct = default) => await SendGraphAsync(GraphRows(graph), null, ct);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Jobs.Coordination;
 using Jobs.Postgres;
 
 namespace Jobs.Producer;
@@ -26,8 +27,7 @@ internal sealed class ProducerTelemetry : IDisposable
 }
 
 /// <summary>
-/// The span of one call that enqueues, "send QUEUE", and the trace its jobs carry: W3C traceparent of that span, or of the caller's where nobody listens to ours. A span that is
-/// not recorded is not carried: a link to it would lead nowhere, and every web request has such a one.
+/// The span of one call that enqueues, "send QUEUE", and the trace its jobs carry: that of the span, or of the caller's where nobody listens to ours.
 /// </summary>
 internal sealed class Sending : IDisposable
 {
@@ -46,7 +46,7 @@ internal sealed class Sending : IDisposable
     public static Sending? Start()
     {
         var span = Source.HasListeners() ? Source.StartActivity("send", ActivityKind.Producer) : null;
-        if ((span ?? Activity.Current) is { Recorded: true, IdFormat: ActivityIdFormat.W3C, Id: { } trace })
+        if (Traceparent.Of(span ?? Activity.Current) is { } trace)
         {
             return new Sending(span, trace);
         }

@@ -1,10 +1,11 @@
+using Jobs.Coordination;
 using Jobs.Postgres;
 using Jobs.RabbitMq;
 
 namespace Jobs.Scheduler;
 
 /// <summary>Queues what is due: delayed jobs, retries, snoozes, and jobs whose app committed its transaction and then died before it dispatched them.</summary>
-internal sealed class DueJobs(RepairStore store, TicketPublisher tickets, SchedulerTelemetry telemetry)
+internal sealed class DueJobs(RepairStore store, TicketPublisher tickets, SchedulerTelemetry telemetry, CoordinationTelemetry counts)
 {
     private const int Batch = 1000;
 
@@ -28,8 +29,9 @@ internal sealed class DueJobs(RepairStore store, TicketPublisher tickets, Schedu
         }
 
         var due = await store.PromoteIfDueAsync(Batch, ct);
-        telemetry.Due(due.Count, -next);
-        await tickets.SendAsync(due, ct);
+        telemetry.Due(due.Tickets.Count, -next);
+        counts.EnqueuedBySql(due.New);
+        await tickets.SendAsync(due.Tickets, ct);
         return TimeSpan.Zero;
     }
 }

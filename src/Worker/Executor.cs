@@ -151,6 +151,19 @@ internal sealed class Executor(
         }
     }
 
+    private void MeasureAbandoned(Attempt attempt, Completion? end)
+    {
+        try
+        {
+            telemetry.Abandoned(attempt);
+            telemetry.Ended(attempt, Outcomes.Of(attempt, end));
+        }
+        catch (Exception e)
+        {
+            log.NotMeasured(attempt.Job.Id, attempt.Job.Attempt, e);
+        }
+    }
+
     private async ValueTask<(JobOutcome? Outcome, Exception? Error)> HandleAsync(Attempt attempt)
     {
         var job = attempt.Job;
@@ -363,8 +376,7 @@ internal sealed class Executor(
                 running.Remove(attempt);
             }
 
-            telemetry.Abandoned(attempt);
-            telemetry.Ended(attempt, Outcomes.Of(attempt, completion));
+            MeasureAbandoned(attempt, completion);
         }
         catch (ChannelClosedException)
         {

@@ -18,10 +18,7 @@ internal sealed class LogWriter(OutputStore store, RepairStore repair, TimeProvi
     private const int DaysAhead = 14;
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
-    private readonly Lock _gate = new();
-    private readonly Throttle _throttle = new(Interval, time);
-    private readonly CancellationTokenSource _giveUp = new();
-    private readonly Queue<AttemptLog> _waiting = [];
+    private readonly Throttle<AttemptLog> _waiting = new(Interval, time);
     private long _held;
     private long _dropped;
     private long _said;
@@ -46,32 +43,15 @@ internal sealed class LogWriter(OutputStore store, RepairStore repair, TimeProvi
     public void Hold(int bytes) => Interlocked.Add(ref _held, bytes);
 
     /// <summary>This one has something to write, after it had nothing.</summary>
-    public void Add(AttemptLog attempt)
-    {
-        lock (_gate)
-        {
-            _waiting.Enqueue(attempt);
-        }
-
-        _throttle.Raise();
-    }
+    public void Add(AttemptLog attempt) => _waiting.Add(attempt);
 
     /// <summary>Writes until <see cref="FinishAsync"/>.</summary>
-    public Task RunAsync() => _throttle.RunAsync(WriteAllAsync);
+    public Task RunAsync() => _waiting.RunAsync(WriteAllAsync);
 
     /// <summary>What waits is written, until <paramref name="giveUp"/>.</summary>
-    public async Task FinishAsync(Task run, CancellationToken giveUp)
-    {
-        await using var registration = giveUp.UnsafeRegister(s => ((CancellationTokenSource)s!).Cancel(), _giveUp);
-        await _throttle.FinishAsync();
-        await run;
-    }
+    public Task FinishAsync(Task run, CancellationToken giveUp) => _waiting.FinishAsync(run, giveUp);
 
-    public void Dispose()
-    {
-        _throttle.Dispose();
-        _giveUp.Dispose();
-    }
+    public void Dispose() => _waiting.Dispose();
 
     private async Task WriteAllAsync()
     {
@@ -101,17 +81,8 @@ internal sealed class LogWriter(OutputStore store, RepairStore repair, TimeProvi
     private List<LogRow> Take()
     {
         var rows = new List<LogRow>();
-        for (var bytes = 0; rows.Count < MaxRows && bytes < MaxStatementBytes;)
+        for (var bytes = 0; rows.Count < MaxRows && bytes < MaxStatementBytes && _waiting.TryTake(out var next);)
         {
-            AttemptLog? next;
-            lock (_gate)
-            {
-                if (!_waiting.TryDequeue(out next))
-                {
-                    break;
-                }
-            }
-
             if (next.Take() is { } row)
             {
                 rows.Add(row);
@@ -131,10 +102,10 @@ internal sealed class LogWriter(OutputStore store, RepairStore repair, TimeProvi
             {
                 if (noPartition)
                 {
-                    await repair.MakePartitionsAsync(DaysAhead, _giveUp.Token); // no scheduler has run for days
+                    await repair.MakePartitionsAsync(DaysAhead, _waiting.GivenUp); // no scheduler has run for days
                 }
 
-                await store.AppendLogAsync(rows, _giveUp.Token);
+                await store.AppendLogAsync(rows, _waiting.GivenUp);
                 return;
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.CheckViolation && !noPartition)
@@ -151,10 +122,10 @@ internal sealed class LogWriter(OutputStore store, RepairStore repair, TimeProvi
 
                 return;
             }
-            catch (Exception e) when (Transient.Is(e) && !_giveUp.IsCancellationRequested)
+            catch (Exception e) when (Transient.Is(e) && !_waiting.GivenUp.IsCancellationRequested)
             {
                 log.LogLinesKept(rows.Count, n, e.Message);
-                await Task.Delay(Transient.Delay(n), time, _giveUp.Token);
+                await Task.Delay(Transient.Delay(n), time, _waiting.GivenUp);
             }
         }
     }

@@ -9,38 +9,18 @@ internal sealed class ProgressWriter(OutputStore store, TimeProvider time, ILogg
     private const int MaxRows = 1000;
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
-    private readonly Lock _gate = new();
-    private readonly Throttle _throttle = new(Interval, time);
-    private readonly CancellationTokenSource _giveUp = new();
-    private readonly Queue<Attempt> _waiting = [];
+    private readonly Throttle<Attempt> _waiting = new(Interval, time);
 
     /// <summary>This one has a word, after it had none.</summary>
-    public void Add(Attempt attempt)
-    {
-        lock (_gate)
-        {
-            _waiting.Enqueue(attempt);
-        }
-
-        _throttle.Raise();
-    }
+    public void Add(Attempt attempt) => _waiting.Add(attempt);
 
     /// <summary>Writes until <see cref="FinishAsync"/>.</summary>
-    public Task RunAsync() => _throttle.RunAsync(WriteAllAsync);
+    public Task RunAsync() => _waiting.RunAsync(WriteAllAsync);
 
     /// <summary>What waits is written, until <paramref name="giveUp"/>.</summary>
-    public async Task FinishAsync(Task run, CancellationToken giveUp)
-    {
-        await using var registration = giveUp.UnsafeRegister(s => ((CancellationTokenSource)s!).Cancel(), _giveUp);
-        await _throttle.FinishAsync();
-        await run;
-    }
+    public Task FinishAsync(Task run, CancellationToken giveUp) => _waiting.FinishAsync(run, giveUp);
 
-    public void Dispose()
-    {
-        _throttle.Dispose();
-        _giveUp.Dispose();
-    }
+    public void Dispose() => _waiting.Dispose();
 
     private async Task WriteAllAsync()
     {
@@ -52,7 +32,7 @@ internal sealed class ProgressWriter(OutputStore store, TimeProvider time, ILogg
                 {
                     await store.PutProgressAsync(rows, ct);
                     return true;
-                }, "write progress", log, _giveUp.Token);
+                }, "write progress", log, _waiting.GivenUp);
             }
             catch (Exception e)
             {
@@ -64,17 +44,8 @@ internal sealed class ProgressWriter(OutputStore store, TimeProvider time, ILogg
     private List<ProgressRow> Take()
     {
         var rows = new List<ProgressRow>();
-        while (rows.Count < MaxRows)
+        while (rows.Count < MaxRows && _waiting.TryTake(out var next))
         {
-            Attempt? next;
-            lock (_gate)
-            {
-                if (!_waiting.TryDequeue(out next))
-                {
-                    break;
-                }
-            }
-
             if (next.TakeProgress() is { } row)
             {
                 rows.Add(row);

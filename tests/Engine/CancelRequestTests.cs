@@ -38,8 +38,7 @@ public sealed class CancelRequestTests
         var ended = await app.EndedAsync(id);
         var error = Assert.Single(ended.Errors);
         Assert.Equal((JobState.Cancelled, 1, 0, "Jobs.Cancelled", message), (ended.State, ended.Attempt, ended.Failures, error.Type, error.Message));
-        var asked = Assert.Single(ended.Events, e => e.What == "cancelRequested");
-        Assert.Equal(("operator", "wrong address"), (asked.By, asked.Reason));
+        AssertAsked(ended);
         Assert.Null(ended.CancelRequested);
         await app.Repair.RenewCancelRequestsAsync(default);
         Assert.Equal(0, await app.RequestsAsync());
@@ -86,6 +85,27 @@ public sealed class CancelRequestTests
         await app.RequestAsync(id);
         var ended = await app.EndedAsync(id);
         Assert.Equal((JobState.Succeeded, 0), (ended.State, ended.Errors.Count));
+        AssertAsked(ended);
+    }
+
+    [Fact]
+    public async Task Who_asked_is_kept_of_a_job_that_ends_as_poison_or_expires()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var (poison, expired) = (await app.Jobs.EnqueueAsync(new Work(1)), await app.Jobs.EnqueueAsync(new Work(2), new() { Expires = TimeSpan.FromDays(1) }));
+        await app.ClaimAsync(_session, poison);
+        await app.ClaimAsync(_session, expired);
+        await app.RequestAsync(poison, expired);
+        await app.DeferAsync(_session, expired, attempt: 1);
+        await app.SqlAsync("update jobs.job set crashes = 2 where id = $1", poison.Value);
+        await app.SqlAsync("update jobs.job set expires_at = now() where id = $1", expired.Value);
+        await app.Repair.RescueIfOrphanedAsync(10, 3, default);
+        Assert.Equal(1, (await app.Repair.ExpireIfWaitingAsync(10, default)).Written);
+        var ended = (Poison: await app.GetAsync(poison), Expired: await app.GetAsync(expired));
+        Assert.Equal((JobState.Failed, JobState.Expired), (ended.Poison.State, ended.Expired.State));
+        AssertAsked(ended.Poison);
+        AssertAsked(ended.Expired);
+        Assert.Equal(["snoozed", "cancelRequested"], ended.Expired.Events.Select(e => e.What)); // what was there stays
     }
 
     [Theory]
@@ -170,7 +190,7 @@ public sealed class CancelRequestTests
         Assert.Equal([first, second], (await app.RequestAsync(first, second)).OrderBy(i => i.Value.ToString(), StringComparer.Ordinal));
 
         await app.DeferAsync(_session, second, attempt: 1);
-        var again = Assert.Single(await app.Repair.PromoteIfDueAsync(10, default));
+        var again = Assert.Single((await app.Repair.PromoteIfDueAsync(10, default)).Tickets);
         var other = Guid.NewGuid();
         Assert.Equal(2, Assert.Single(await app.ClaimAsync(other, second, again.Dispatch)).Attempt);
         Assert.Equal(0, (await app.Repair.CancelIfRequestedAsync(10, default)).Written);
@@ -274,6 +294,12 @@ public sealed class CancelRequestTests
         Assert.Equal(asked.Order(), cancelled.Order());
         Assert.InRange(asked.Count, 1, Rounds);
         Assert.Equal(Rounds, await app.ScalarAsync<long>("select count(distinct id) from jobs.history where state in ('cancelled', 'succeeded')"));
+    }
+
+    private static void AssertAsked(JobInfo ended)
+    {
+        var asked = Assert.Single(ended.Events, e => e.What == "cancelRequested");
+        Assert.Equal(("operator", "wrong address"), (asked.By, asked.Reason));
     }
 }
 

@@ -9,6 +9,21 @@ public sealed class ControlTests
     private readonly Guid _session = Guid.NewGuid();
 
     [Fact]
+    public async Task Job_whose_end_nobody_waits_for_any_more_can_be_deleted()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var waited = await app.Jobs.EnqueueAsync(new Work(1), new() { Delay = Hour });
+        await Assert.ThrowsAsync<TimeoutException>(() => app.Jobs.WaitAsync(waited, TimeSpan.FromMilliseconds(20)));
+        var parent = await app.Jobs.EnqueueAsync(new Work(2), new() { Delay = Hour });
+        var child = await app.Jobs.EnqueueAsync(new Work(3), new() { After = [parent] });
+        Assert.Equal(1, (await app.Operator.DeleteAsync(new() { Ids = [waited] }, Ann)).Done);
+        Assert.Equal(0, (await app.Operator.DeleteAsync(new() { Ids = [parent] }, Ann)).Done);
+        Assert.Equal(1, (await app.Operator.DeleteAsync(new() { Ids = [child] }, Ann)).Done);
+        Assert.Equal(1, (await app.Operator.DeleteAsync(new() { Ids = [parent] }, Ann)).Done);
+        Assert.Equal(0, await app.LiveAsync());
+    }
+
+    [Fact]
     public async Task Cancelled_waiting_job_never_starts_and_says_by_whom_and_why()
     {
         await using var app = await TestApp.CreateAsync();

@@ -11,7 +11,7 @@ public sealed class DoctorTests
     public async Task Healthy_installation_is_ok_in_every_point()
     {
         await using var app = await TestApp.CreateAsync();
-        await app.LeaderRowAsync();
+        await LeadAsync(app);
         await app.Jobs.EnqueueAsync(new Work(), new() { Delay = TimeSpan.FromHours(1) });
         await LookAsync(app);
         var diagnosis = await app.Operator.DoctorAsync();
@@ -52,7 +52,7 @@ public sealed class DoctorTests
     public async Task Finding_changes_the_verdict_and_its_mending_changes_it_back(string name, Health verdict, long value)
     {
         await using var app = await TestApp.CreateAsync();
-        await app.LeaderRowAsync();
+        await LeadAsync(app);
         await app.WorkerRowAsync();
         var (bringAbout, nearMiss, mend) = Cases[name];
         await app.SqlAsync(nearMiss);
@@ -198,7 +198,7 @@ public sealed class DoctorTests
         await app.SqlAsync("delete from jobs.session where heartbeat_at < now() - interval '50 seconds'");
         var one = await app.Operator.DoctorAsync();
         Assert.Equal((Health.Ok, Health.Bad), (Of(one, "schedulers").Verdict, Of(one, "leader").Verdict));
-        await app.LeaderRowAsync();
+        await LeadAsync(app);
         Assert.Equal(Health.Ok, Of(await app.Operator.DoctorAsync(), "leader").Verdict);
         await app.SqlAsync("update jobs.leader set until = now() - interval '1 minute'");
         Assert.StartsWith("Nobody leads; the last leader's time ran out 60 s ago", Of(await app.Operator.DoctorAsync(), "leader").Text, StringComparison.Ordinal);
@@ -208,7 +208,7 @@ public sealed class DoctorTests
     public async Task Old_audit_and_abandoned_handlers_are_seen()
     {
         await using var app = await TestApp.CreateAsync();
-        await app.LeaderRowAsync();
+        await LeadAsync(app);
         await LookAsync(app);
         await app.SqlAsync("update jobs.finding set at = now() - interval '11 minutes'; update jobs.session set abandoned = 2");
         var diagnosis = await app.Operator.DoctorAsync();
@@ -281,6 +281,13 @@ public sealed class DoctorTests
 
     private static Checkup Of(Diagnosis diagnosis, string name) =>
         diagnosis.Checks.SingleOrDefault(c => c.Name == name) ?? throw new InvalidOperationException($"No {name} in: {string.Join(", ", diagnosis.Checks)}");
+
+    /// <summary>A scheduler leads, and has done what a leader does first.</summary>
+    private static async Task LeadAsync(TestApp app)
+    {
+        await app.LeaderRowAsync();
+        await app.SqlAsync("select jobs.make_partitions(interval '14 days')");
+    }
 
     /// <summary>One look of the audit, as the leader takes it.</summary>
     private static async Task LookAsync(TestApp app) => await app.Audit.PutIfLeaderAsync(

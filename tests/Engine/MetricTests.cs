@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Jobs.Tests.Engine;
@@ -101,6 +102,71 @@ public sealed class MetricTests
         await scheduled.SeeAsync("jobs.live", "queue=default state=queued", 3);
         Assert.Equal((1, 0), (scheduled["jobs.live", "queue=default state=scheduled"], scheduled["jobs.live", "queue=default state=running"]));
         Assert.InRange(scheduled["jobs.oldest", "queue=default"], 3600, 3700);
+    }
+
+    [Fact]
+    public async Task Job_of_a_context_or_of_plain_sql_is_counted_by_whoever_queues_it_and_only_then()
+    {
+        const string Sql = "queue=default type=test.work via=sql";
+        await using var app = await TestApp.CreateAsync();
+        await using var shop = await ShopHost.StartAsync(app);
+        using var saved = new Measured(shop.Host);
+        var db = shop.Context();
+        db.Jobs().Enqueue(new Work(), new() { Unique = new() { Key = "k" } });
+        db.Jobs().Enqueue(new Work(), new() { Unique = new() { Key = "k" } }); // is there already
+        db.Jobs().Enqueue(new Work(), new() { Delay = TimeSpan.FromHours(1) });
+        await db.SaveChangesAsync();
+        await saved.SeeAsync("jobs.enqueued", Sql, 1);
+
+        await using var connection = await app.ConnectAsync();
+        await using (var transaction = await connection.BeginTransactionAsync())
+        {
+            var id = await app.Jobs.EnqueueAsync(new Work(), transaction);
+            await transaction.CommitAsync();
+            Assert.Equal(1, await shop.Host.Services.GetRequiredService<IJobClient>().DispatchAsync([id]));
+        }
+
+        Assert.Equal(1, saved["jobs.enqueued", Sql]); // that one was counted when it was written
+
+        await app.SqlAsync("select jobs.enqueue('test.work', json_build_object('number', n)) from generate_series(1, 3) n");
+        await app.WorkerAsync(Runs.InOrder(() => JobOutcome.SnoozeFor(TimeSpan.Zero), () => JobOutcome.Succeeded));
+        var host = app.Build(b => b.AddScheduler());
+        using var scheduled = new Measured(host);
+        await app.StartAsync(host);
+        await Eventually.SeeAsync(app.EndedAsync, n => n == 5, "all but the delayed one have ended", app.Log.Tail);
+        Assert.Equal((3, 8), (scheduled["jobs.enqueued", Sql], scheduled["jobs.due"])); // three that are new, and five snoozes
+    }
+
+    [Fact]
+    public async Task Listener_that_throws_costs_no_job_its_run_or_its_end()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var gate = new Gate { Stubborn = true };
+        var worker = await app.WorkerAsync((job, context, ct) => job.Number == 1 ? gate.RunAsync(job, context, ct) : Runs.Done(job, context, ct),
+            retry: new(maxAttempts: 1), more: w => w.TimeoutGrace = TimeSpan.FromMilliseconds(50));
+        var factory = worker.Services.GetRequiredService<IMeterFactory>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, l) =>
+            {
+                if (instrument.Meter.Scope == factory && instrument.Name is "jobs.wait.duration" or "jobs.attempt.duration" or "jobs.attempt.abandoned")
+                {
+                    l.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => throw new FormatException("a listener's own"));
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => throw new FormatException("a listener's own"));
+        listener.Start();
+        Assert.Equal(JobState.Succeeded, (await app.EndedAsync(await app.Jobs.EnqueueAsync(new Work(2)))).State);
+        Assert.Equal(2, app.Log.Of(1446).Count());
+
+        var abandoned = await app.Jobs.EnqueueAsync(new Work(1), new() { Timeout = TimeSpan.FromMilliseconds(50) });
+        Assert.Equal(JobState.Failed, (await app.EndedAsync(abandoned)).State);
+        await app.SeeAsync(() => app.Log.Of(1446).Count() == 4, "its start and its end were not measured");
+        Assert.Empty(app.Log.Of(1423)); // nor was it lost
+        gate.Open();
+        await app.LoggedAsync(1427);
     }
 
     [Fact]

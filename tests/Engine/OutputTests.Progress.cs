@@ -49,6 +49,8 @@ public sealed partial class OutputTests
         Assert.Equal((2, 1L, null, null), await SeenAsync());
         await store.PutProgressAsync([new(id.Value, 2, 2, 3, "two")], default);
         Assert.Equal((2, 2L, 3L, "two"), await SeenAsync());
+        await store.PutProgressAsync([.. Enumerable.Range(1, 50).Select(n => new ProgressRow(id.Value, 2, n, null, "in one statement"))], default);
+        Assert.Equal((2, 50L, null, "in one statement"), await SeenAsync());
 
         async Task<(int, long, long?, string?)> SeenAsync() => (await app.GetAsync(id)).Progress is { } p ? (p.Attempt, p.Done, p.Total, p.Note) : default;
     }

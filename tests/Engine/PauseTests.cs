@@ -75,14 +75,17 @@ public sealed class PauseTests
         await app.Operator.PauseQueueAsync("default");
         var id = await app.Jobs.EnqueueAsync(new Work());
         await app.WaitForTicketsAsync("default", 1);
+        await Eventually.SeeAsync(ConsumersAsync, n => n == 0, "the broker knows that the first one has stopped"); // which it may hear of late
         await app.WorkerAsync(Runs.Done);
         await app.LoggedAsync(1440);
         var message = await app.OnBrokerAsync(c => c.BasicGetAsync(app.QueueName("default"), autoAck: false));
         Assert.False(message!.Redelivered);
-        Assert.Equal(0u, await app.OnBrokerAsync(c => c.ConsumerCountAsync(app.QueueName("default"))));
+        Assert.Equal(0u, await ConsumersAsync());
         Assert.Equal(JobState.Queued, (await app.GetAsync(id)).State);
         await app.Operator.ResumeQueueAsync("default");
         Assert.Equal(JobState.Succeeded, (await app.EndedAsync(id)).State);
+
+        Task<uint> ConsumersAsync() => app.OnBrokerAsync(c => c.ConsumerCountAsync(app.QueueName("default")));
     }
 
     [Fact]

@@ -35,6 +35,8 @@ internal sealed class ShopHost(IHost host) : IAsyncDisposable
 {
     private readonly AsyncServiceScope _scope = host.Services.CreateAsyncScope();
 
+    public IHost Host => host;
+
     public static async Task<ShopHost> StartAsync(TestApp app, bool retries = false, IInterceptor? faults = null, Action<JobsOptions>? options = null,
         Action<IServiceCollection>? services = null, bool pool = false)
     {

@@ -70,7 +70,7 @@ internal sealed class TestApp : IAsyncDisposable
         var app = new TestApp(await Servers.Current);
         if (migrate)
         {
-            await app._client.Services.GetRequiredService<Database>().ReadyAsync(CancellationToken.None);
+            await app.SqlAsync(Schemas.Script(app.Schema));
         }
 
         return app;

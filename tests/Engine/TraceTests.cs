@@ -201,6 +201,66 @@ public sealed class TraceTests
         }
     }
 
+    [Fact]
+    public async Task Job_that_a_context_saves_is_linked_to_the_span_in_which_it_was_added()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.WorkerAsync(Runs.Done);
+        await using var shop = await ShopHost.StartAsync(app);
+        using var spans = new Spans(JobsTelemetry.Sources);
+        var db = shop.Context();
+        using (Spans.Caller())
+        {
+            db.Jobs().Enqueue(new Work(1));
+        }
+
+        var none = db.Jobs().Enqueue(new Work(2));
+        await db.SaveChangesAsync();
+        var attempts = await spans.ManyAsync("process default", 2);
+        var request = await spans.OneAsync("request");
+        Assert.Equal((request.TraceId, request.SpanId), Link(Assert.Single(attempts, a => a.Links.Any())));
+        Assert.Null((await app.GetAsync(none)).Trace);
+    }
+
+    [Fact]
+    public async Task Plain_sql_carries_a_trace_that_is_recorded_and_leaves_out_any_other_text()
+    {
+        const string Id = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
+        await using var app = await TestApp.CreateAsync();
+        foreach (var (text, kept) in new (string, bool)[]
+        {
+            (Id + "01", true), (Id + "03", true), (Id + "00", false), (Id + "02", false), (Id + "01-more", false), ("ff" + Id[2..] + "01", false), (Id.ToUpperInvariant() + "01", false), ("", false),
+            ("00-00000000000000000000000000000000-b7ad6b7169203331-01", false), ("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", false), ("not a trace", false),
+        })
+        {
+            var function = await app.ScalarAsync<Guid>("select jobs.enqueue('test.work', '{}', trace => $1)", text);
+            var outbox = await app.ScalarAsync<Guid>("insert into jobs.outbox (type, args, trace) values ('test.work', '{}', $1) returning id", text);
+            Assert.Equal(kept ? text : null, (await app.GetAsync(new(function))).Trace);
+            Assert.Equal(kept ? text : null, (await app.GetAsync(new(outbox))).Trace);
+        }
+
+        Assert.Null((await app.GetAsync(new(await app.ScalarAsync<Guid>("select jobs.enqueue('test.work', '{}')")))).Trace);
+    }
+
+    [Fact]
+    public async Task Callbacks_of_a_batch_are_linked_to_the_span_in_which_it_was_created()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.WorkerAsync((job, _, _) => Task.FromResult(job.Number == 1 ? JobOutcome.FailNow("no") : JobOutcome.Succeeded));
+        using var spans = new Spans(JobsTelemetry.Sources);
+        JobId batch;
+        using (Spans.Caller())
+        {
+            batch = await app.Jobs.CreateBatchAsync(new() { OnFailure = new Work(2), OnCompletion = new Work(3) });
+        }
+
+        await app.Jobs.EnqueueAsync(new Work(1), new() { Batch = batch });
+        await app.Jobs.SealBatchAsync(batch);
+        await spans.ManyAsync("process default", 3);
+        var request = await spans.OneAsync("request");
+        Assert.Equal(2, spans.Of("process default").Count(a => Link(a) == (request.TraceId, request.SpanId)));
+    }
+
     private static (ActivityTraceId Trace, ActivitySpanId Span) Link(Activity span) => Assert.Single(span.Links).Context is var c ? (c.TraceId, c.SpanId) : default;
 
     private static Dictionary<string, object?> Tags(Activity span) => span.TagObjects.ToDictionary(t => t.Key, t => t.Value);

@@ -22,6 +22,7 @@ switch (options.Role)
             w.ShutdownGrace = options.Grace;
             w.Handle<Work, WorkHandler>();
             w.Handle<Poison, PoisonHandler>();
+            w.Handle<Chatty, ChattyHandler>();
             foreach (var queue in options.Queues)
             {
                 w.Queue(queue, options.Concurrency);

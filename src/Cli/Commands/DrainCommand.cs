@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Jobs.Producer;
 using Microsoft.Extensions.DependencyInjection;
 using Spectre.Console;
 
@@ -24,7 +25,8 @@ internal static class DrainCommand
             var found = Find(await operators.SessionsAsync(ct), parsed.GetValue(session)!);
             await operators.DrainAsync(found.Id, who.Act(parsed), ct);
             target.Output(parsed).Write(new { id = found.Id, draining = true, running = found.Running }, screen => screen.WriteLine(
-                $"{Plain.Short(found.Id)} of {Plain.Line(found.Host)} takes no more jobs and leaves when the {found.Running} that it runs have ended"));
+                $"{Plain.Short(found.Id)} of {Plain.Line(found.Host)} takes no more jobs and leaves"
+                + (found.Running == 0 ? "; it runs none" : $" when the {Phrase.Count(found.Running, "job")} that it runs {(found.Running == 1 ? "has" : "have")} ended")));
             return ExitCode.Done;
         });
         return command;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using System.Text.Json;
 using Jobs.Postgres;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,6 +13,8 @@ internal static class LogsCommand
 {
     /// <summary>As everything on one line for programs that read as it comes.</summary>
     private static readonly JsonSerializerOptions OneLine = new(Output.Json) { WriteIndented = false };
+
+    private const int Indent = 19; // where the text of a line begins
 
     private static readonly string[] Levels = [.. Enum.GetValues<LogLevel>().Where(l => l != LogLevel.None).Select(l => l.ToString().ToLowerInvariant())];
 
@@ -80,19 +83,65 @@ internal static class LogsCommand
 
     private static void Show(IAnsiConsole screen, JobLogLine line)
     {
-        var indent = new string(' ', 19); // below the text
-        var text = new Paragraph();
-        text.Append(line.At.UtcDateTime.ToString("HH:mm:ss.fff ", System.Globalization.CultureInfo.InvariantCulture), Styles.Faint);
-        text.Append(Short(line.Level), Style(line.Level));
-        text.Append(' ' + Plain.Lines(line.Text).ReplaceLineEndings("\n" + indent));
-        text.Append($"  {Plain.Line(line.Category)}{string.Concat(line.Scopes.Select(s => " > " + Plain.Line(s)))}", Styles.Faint);
+        var parts = new List<(string Text, Style? Style)>
+        {
+            (Plain.Lines(line.Text), null),
+            ($"  {Plain.Line(line.Category)}{string.Concat(line.Scopes.Select(s => " > " + Plain.Line(s)))}", Styles.Faint),
+        };
         if (line.Error is { } error)
         {
-            text.Append(("\n" + Plain.Lines(error)).ReplaceLineEndings("\n" + indent), Styles.Bad);
+            parts.Add(("\n" + Plain.Lines(error), Styles.Bad));
+        }
+
+        var text = new Paragraph();
+        text.Append(line.At.UtcDateTime.ToString("HH:mm:ss.fff ", System.Globalization.CultureInfo.InvariantCulture), Styles.Faint);
+        text.Append(Short(line.Level) + ' ', Style(line.Level));
+        var (left, room) = (screen.Profile.Width - Indent, Math.Max(20, screen.Profile.Width - Indent));
+        foreach (var (part, style) in parts)
+        {
+            text.Append(Below(part, room, ref left), style);
         }
 
         screen.Write(text);
         screen.WriteLine();
+    }
+
+    /// <summary>With what does not fit on the line below it, from where the text began.</summary>
+    private static string Below(string text, int room, ref int left)
+    {
+        var below = new StringBuilder();
+        foreach (var (n, line) in text.Split('\n').Index())
+        {
+            if (n > 0)
+            {
+                Break(ref left);
+            }
+
+            var rest = line;
+            while (rest.Length > left)
+            {
+                var cut = left > 0 ? rest.LastIndexOf(' ', left) : 0; // the last blank that fits
+                if (cut <= 0 && left == room)
+                {
+                    cut = char.IsHighSurrogate(rest[left - 1]) ? left - 1 : left; // a word that no line has room for
+                }
+
+                below.Append(rest.AsSpan(0, Math.Max(0, cut)).TrimEnd());
+                rest = rest[Math.Max(0, cut)..].TrimStart();
+                Break(ref left);
+            }
+
+            below.Append(rest);
+            left -= rest.Length;
+        }
+
+        return below.ToString();
+
+        void Break(ref int left)
+        {
+            below.Append('\n').Append(' ', Indent);
+            left = room;
+        }
     }
 
     private static string Short(LogLevel level) => level switch

@@ -27,16 +27,30 @@ internal static class QueuesCommand
         var jobs = platform.GetRequiredService<IJobOperator>();
         var time = platform.GetRequiredService<TimeProvider>();
         var output = target.Output(parsed);
+        using var frames = new Frames(output.Screen);
         while (true)
         {
             var queues = await jobs.QueuesAsync(ct);
             output.Write(queues.Select(AsJson), screen =>
             {
-                if (watch && !Console.IsOutputRedirected)
+                if (watch)
                 {
-                    screen.Clear();
+                    frames.Show(Draw);
                 }
+                else
+                {
+                    Draw(screen);
+                }
+            });
+            if (!watch)
+            {
+                return ExitCode.Done;
+            }
 
+            await Task.Delay(Redraw, time, ct);
+
+            void Draw(IAnsiConsole screen)
+            {
                 if (queues.Count == 0)
                 {
                     screen.WriteLine($"Schema \"{target.Schema(parsed)}\" has no queues yet; the first job makes one: jobs enqueue mail.welcome '{{\"to\":\"a@example.org\"}}' --queue mail");
@@ -45,13 +59,7 @@ internal static class QueuesCommand
 
                 Show(screen, queues);
                 ShowSettings(screen, queues, time.GetUtcNow());
-            });
-            if (!watch)
-            {
-                return ExitCode.Done;
             }
-
-            await Task.Delay(Redraw, time, ct);
         }
     }
 

@@ -19,7 +19,7 @@ with whole as materialized (
   union all
   select id, on_failure from completed where on_failure is not null and failed > 0 and failed_before is null
 )
-insert into jobs.job (id, type, queue, priority, state, ticket_at, args, origin)
-select (callback ->> 'id')::uuid, callback ->> 'type', callback ->> 'queue', (callback ->> 'priority')::smallint, 'queued', now(), (callback -> 'args')::json, 'batch ' || id
+insert into jobs.job (id, type, queue, priority, state, ticket_at, args, origin, trace)
+select (callback ->> 'id')::uuid, callback ->> 'type', callback ->> 'queue', (callback ->> 'priority')::smallint, 'queued', now(), (callback -> 'args')::json, 'batch ' || id, callback ->> 'trace'
 from callback
 returning id, dispatch, queue, priority, type

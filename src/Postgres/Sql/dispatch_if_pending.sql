@@ -1,7 +1,8 @@
 -- Right after the caller's commit: no need to wait for the scheduler's next look.
+-- New: no app wrote it, so nobody has counted it, and this is the first dispatch after the one that it was born with.
 with mine as materialized (
   select j.id from jobs.job j where j.id = any($1::uuid[]) and j.state = 'pending' order by j.id for update skip locked
 )
 update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), due_at = null
 from mine where j.id = mine.id and j.state = 'pending'
-returning j.id, j.dispatch, j.queue, j.priority, j.type
+returning j.id, j.dispatch, j.queue, j.priority, j.type, j.dispatch = 2 and j.origin like 'sql %' as new

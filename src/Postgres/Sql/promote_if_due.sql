@@ -1,4 +1,5 @@
 -- Pending or scheduled, and due: queued under a new dispatch. Safe with any number of schedulers: what another holds is skipped.
+-- New: no app wrote it, so nobody has counted it, and this is the first dispatch after the one that it was born with.
 with due as materialized (
   select j.id from jobs.job j
   where j.state in ('pending', 'scheduled') and j.due_at <= now()
@@ -7,4 +8,4 @@ with due as materialized (
 )
 update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), due_at = null
 from due where j.id = due.id and j.state in ('pending', 'scheduled')
-returning j.id, j.dispatch, j.queue, j.priority, j.type
+returning j.id, j.dispatch, j.queue, j.priority, j.type, j.dispatch = 2 and j.origin like 'sql %' as new

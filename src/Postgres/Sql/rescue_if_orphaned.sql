@@ -33,7 +33,9 @@ with orphan as materialized (
   returning j.*
 ), filed as (
   insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, timeout, batch, after, origin, trace, tags, meta, retry_of, events, errors)
-  select p.id, p.enqueued_at, p.started_at, now(), p.session, 'failed', p.attempt, p.failures, p.crashes + 1, p.priority, p.queue, p.type, p.args, p.timeout, p.batch, p.after, p.origin, p.trace, p.tags, p.meta, p.retry_of, p.events,
+  select p.id, p.enqueued_at, p.started_at, now(), p.session, 'failed', p.attempt, p.failures, p.crashes + 1, p.priority, p.queue, p.type, p.args, p.timeout, p.batch, p.after, p.origin, p.trace, p.tags, p.meta, p.retry_of,
+    coalesce((select coalesce(p.events, '[]') || jsonb_strip_nulls(jsonb_build_object('at', r.requested_at, 'what', 'cancelRequested', 'by', r.by, 'reason', r.reason))
+      from jobs.cancel_request r where r.job = p.id), p.events),
     coalesce(p.errors, '[]') || jsonb_build_object('attempt', p.attempt, 'at', now(), 'session', p.session, 'type', 'Jobs.Poison',
       'message', format('The worker died while it ran this job, %s times in all. It is not tried again.', p.crashes + 1))
   from poison p
