@@ -35,6 +35,23 @@ table finding
   detail text
   at timestamp with time zone not null
   constraint finding_pk PRIMARY KEY (name)
+table gate with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=50)
+  id text not null
+  rule text not null
+  slots integer
+  amount double precision
+  held integer not null default 0
+  waiting boolean not null default false
+  woken integer not null default 0
+  woken_at timestamp with time zone
+  paused_until timestamp with time zone
+  paused_by uuid
+  level double precision not null default 0
+  at timestamp with time zone
+  segments real[]
+  constraint gate_pk PRIMARY KEY (id)
+  CREATE INDEX gate_rule ON jobs.gate USING btree (rule)
+  CREATE INDEX gate_waiting ON jobs.gate USING btree (id) WHERE waiting
 table held_key
   key text not null
   job uuid not null
@@ -165,9 +182,13 @@ table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=
   meta jsonb
   retry_of uuid
   events jsonb
+  slots text[]
+  blocked_on text
+  woken_at timestamp with time zone
   constraint job_pk PRIMARY KEY (id)
   constraint job_priority CHECK (((priority >= 0) AND (priority <= 31)))
   CREATE INDEX job_batch ON jobs.job USING btree (batch, id) WHERE (batch IS NOT NULL)
+  CREATE INDEX job_blocked ON jobs.job USING btree (blocked_on, priority DESC, id) WHERE (blocked_on IS NOT NULL)
   CREATE INDEX job_due ON jobs.job USING btree (due_at) WHERE (due_at IS NOT NULL)
   CREATE INDEX job_expires ON jobs.job USING btree (expires_at) WHERE (expires_at IS NOT NULL)
   CREATE INDEX job_tags ON jobs.job USING gin (tags) WHERE (tags IS NOT NULL)
@@ -179,6 +200,27 @@ table leader
   epoch bigint not null
   until timestamp with time zone not null
   constraint leader_pk PRIMARY KEY (name)
+table limit_rule
+  name text not null
+  queue text
+  type text
+  key text[]
+  slots integer
+  counts boolean not null
+  algorithm text
+  amount double precision
+  period double precision
+  burst double precision
+  cost text[]
+  origin text not null
+  set_at timestamp with time zone not null default now()
+  by text
+  reason text
+  constraint limit_rule_algorithm CHECK ((algorithm = ANY (ARRAY['token'::text, 'leaky'::text, 'fixed'::text, 'sliding'::text])))
+  constraint limit_rule_pk PRIMARY KEY (name)
+  constraint limit_rule_rate CHECK (((algorithm IS NULL) OR ((amount > (0)::double precision) AND (period > (0)::double precision) AND (burst > (0)::double precision))))
+  constraint limit_rule_scope CHECK (((queue IS NOT NULL) OR (type IS NOT NULL) OR (key IS NOT NULL)))
+  constraint limit_rule_slots CHECK ((slots >= 0))
 table log partition by RANGE (at)
   job uuid not null
   attempt integer not null
@@ -316,11 +358,138 @@ table watch
   job uuid not null
   session uuid not null
   constraint watch_pk PRIMARY KEY (job, session)
-CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid, tags text[] DEFAULT NULL::text[], meta json DEFAULT NULL::json)
+CREATE OR REPLACE FUNCTION jobs.admit(p_gates text[], p_ahead double precision, p_most integer)
+ RETURNS TABLE(id uuid, dispatch integer, queue text, priority smallint, type text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  v_gate   record;
+  v_level  float8;
+  v_at     timestamptz;
+  v_seg    float4[];
+  v_room   integer;
+  v_permit timestamptz;
+  v_now    timestamptz;
+  v_sent   integer;
+begin
+  for v_gate in
+    select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens, r.period, r.burst,
+      case when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
+    from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
+    where g.id = any(p_gates) and g.waiting order by g.id for update of g
+  loop
+    v_now := clock_timestamp(); -- after the lock
+    v_room := p_most;
+    if v_gate.counts then
+      v_room := least(v_room, coalesce(v_gate.most - v_gate.held, v_room) - v_gate.kept);
+    end if;
+    if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
+      v_room := 0;
+    elsif v_gate.algorithm is not null and v_room > 0 then
+      v_level := v_gate.level;
+      v_at := v_gate.at;
+      v_seg := v_gate.segments;
+      for i in 1 .. v_room + v_gate.kept + 1 loop
+        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.period, v_gate.burst, v_level, v_at, v_seg, v_now, 1) p;
+        if v_permit > v_now + p_ahead * interval '1 second' then
+          v_room := least(v_room, i - 1 - v_gate.kept);
+          exit;
+        end if;
+      end loop;
+    end if;
+    if v_room > 0 then
+      return query
+      with first as materialized (
+        select j.id from jobs.job j
+        where j.blocked_on = v_gate.id and not exists (select from jobs.queue q where q.name = j.queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now()))
+        order by j.priority desc, j.id limit v_room for update skip locked
+      )
+      update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
+      from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
+      returning j.id, j.dispatch, j.queue, j.priority, j.type;
+      get diagnostics v_sent = row_count;
+      update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
+        waiting = exists (select from jobs.job j where j.blocked_on = g.id)
+      where g.id = v_gate.id;
+    end if;
+  end loop;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead double precision)
+ RETURNS TABLE(said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamp with time zone, args json, timeout real, batch uuid, after uuid[], trace text, meta jsonb, limited boolean, wait double precision)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  v_keyed boolean;  -- a rule looks into the arguments, or knows some types only
+  v_rules integer;
+  v_names text[];   -- the gates of all these jobs, where they are the same for all
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
+  select count(*), bool_or(r.key is not null or r.type is not null), array_agg(r.name || ':' order by r.name) filter (where r.counts) into v_rules, v_keyed, v_names
+    from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
+  if v_rules = 0 then
+    return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
+    return;
+  end if;
+  if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
+    return;
+  end if;
+
+  return query
+  update jobs.job j set
+    state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
+    slots = case when not v_keyed then v_names else
+      (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
+       where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
+  from unnest(p_ids, p_dispatches) as t (id, dispatch)
+  where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
+    and (j.expires_at is null or j.expires_at > now())
+  returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots is not null, 0::float8;
+  if found then
+    return query select w.said, w.id, null::integer, null::smallint, null::smallint, w.gate, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, w.wait
+      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead) w;
+  end if;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.count_limit(p_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- Jobs first, in the order of their ids, then gates: as all that lock both do.
+  with now_named as materialized (
+    select j.id, (select array_agg(s order by s) from (
+        select s from unnest(j.slots) s where split_part(s, ':', 1) <> p_name
+        union all
+        select r.name || ':' || jobs.gate_key(j.args, r.key) from jobs.limit_rule r
+        where r.name = p_name and r.counts and (r.queue is null or r.queue = j.queue) and (r.type is null or r.type = j.type) and jobs.gate_key(j.args, r.key) is not null) x (s)) as slots
+    from jobs.job j where j.state = 'running' order by j.id
+  )
+  update jobs.job j set slots = n.slots from now_named n where j.id = n.id and j.state = 'running' and j.slots is distinct from n.slots;
+
+  perform from jobs.gate g where g.rule = p_name order by g.id for update;
+  insert into jobs.gate (id, rule, held)
+  select s.gate, p_name, count(*) from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
+  on conflict (id) do update set held = excluded.held;
+  update jobs.gate g set held = 0
+  where g.rule = p_name and g.held > 0 and not exists (select from jobs.job j where j.state = 'running' and g.id = any(j.slots));
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid, tags text[] DEFAULT NULL::text[], meta json DEFAULT NULL::json, trace text DEFAULT NULL::text)
  RETURNS uuid
  LANGUAGE sql
 AS $function$
-  select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null, $11, $12)
+  select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null, $11, $12, $13)
+$function$
+
+CREATE OR REPLACE FUNCTION jobs.gate_key(args json, key text[])
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case when key is null then '' when length(args #>> key) > 200 then left(args #>> key, 160) || md5(args #>> key) else args #>> key end
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.id_time(id uuid)
@@ -329,6 +498,23 @@ CREATE OR REPLACE FUNCTION jobs.id_time(id uuid)
  IMMUTABLE PARALLEL SAFE STRICT
 AS $function$
   select to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
+$function$
+
+CREATE OR REPLACE FUNCTION jobs.is_limited(p_queue text, p_types text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
+  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types)));
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.kept_trace(trace text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case when trace ~ '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][13579bdf]$' then trace end
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.key_fault(value text, what text)
@@ -406,6 +592,270 @@ AS $function$
     52, 1), 53, 1), 'hex')::uuid
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead double precision)
+ RETURNS TABLE(said text, id uuid, gate text, wait double precision)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  v_until   timestamptz := now() + p_ahead * interval '1 second';
+  v_ids     text[];             -- the gates of these jobs; those below are in the same order
+  v_idle    text[];             -- those at which nobody waited before
+  v_gates   jobs.gate[];        -- their state, at first with all slots taken
+  v_rules   jobs.limit_rule[];
+  v_slots   integer[];          -- what all of these jobs together ask of them
+  v_woken   integer[];
+  v_costs   float8[];
+  v_fits    boolean;            -- all of them fit
+  v_keys    boolean;            -- some are unique until they are started
+  v_rated   boolean := false;
+  v_new     jobs.gate[];
+  v_gate    jobs.gate;
+  v_rule    jobs.limit_rule;
+  v_asked   timestamptz;
+  v_permit  timestamptz;
+  v_one     timestamptz;
+  v_stop    integer;
+  v_refused uuid[] := '{}';
+  v_by      text[] := '{}';
+  v_late    uuid[] := '{}';
+  v_starts  timestamptz[] := '{}';
+  c         record;
+  i         integer;
+begin
+  with mine as materialized (
+    select j.id, j.slots, j.args, j.type, j.woken_at, j.unique_waiting from jobs.job j
+    where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now()
+  ), need as (
+    select s.gate, count(*)::integer as slots, count(m.woken_at)::integer as woken, 0::float8 as cost from mine m cross join unnest(m.slots) as s (gate) group by s.gate
+    union all
+    select r.name || ':' || k.key, 0, case when r.counts then 0 else count(m.woken_at)::integer end, sum(coalesce((m.args #>> r.cost)::float8, 1))
+    from jobs.limit_rule r join mine m on r.type is null or r.type = m.type cross join lateral (select jobs.gate_key(m.args, r.key) as key) k
+    where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and k.key is not null
+    group by r.name, r.counts, k.key
+  ), total as materialized (
+    select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
+  ), locked as (
+    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), t.slots from total t
+    on conflict (id) do update set held = gate.held + excluded.held, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    returning gate as g
+  )
+  select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
+    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null), (select bool_or(m.unique_waiting) from mine m),
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).held + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_keys, v_fits
+    from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
+  v_new := v_gates;
+
+  -- Whether their meters let all of them through now.
+  if v_fits and v_rated then
+    for i in 1 .. cardinality(v_ids) loop
+      v_rule := v_rules[i];
+      if v_rule.algorithm is not null then
+        v_gate := v_gates[i];
+        select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_permit
+          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
+        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then v_rule.burst else coalesce(v_gate.amount, v_rule.amount) end;
+        v_new[i] := v_gate;
+      end if;
+    end loop;
+  end if;
+
+  -- One after another: those that were admitted, then by priority and age.
+  if not v_fits then
+    for i in 1 .. cardinality(v_ids) loop
+      v_gates[i].held := v_gates[i].held - v_slots[i];
+    end loop;
+    for c in
+      select j.id, j.woken_at is not null as woken, x.places, x.costs
+      from jobs.job j cross join lateral (
+        select array_agg(array_position(v_ids, r.name || ':' || k.key) order by r.name) as places,
+          array_agg(case when r.algorithm is not null then coalesce((j.args #>> r.cost)::float8, 1) end order by r.name) as costs
+        from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
+        where (r.counts or r.algorithm is not null) and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) x
+      where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and x.places is not null
+      order by j.woken_at is null, j.priority desc, j.id
+    loop
+      -- Room that was kept for it is its own now, or nobody's.
+      if c.woken then
+        for i in 1 .. cardinality(c.places) loop
+          v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+        end loop;
+      end if;
+
+      -- When all its gates let it through. A meter that is asked again for a later time answers that time or a later one.
+      v_stop := null;
+      v_permit := now();
+      loop
+        v_asked := v_permit;
+        v_new := v_gates;
+        for i in 1 .. cardinality(c.places) loop
+          v_gate := v_gates[c.places[i]];
+          v_rule := v_rules[c.places[i]];
+          if v_gate.paused_until > now() or v_gate.waiting and not c.woken
+             or v_rule.counts and v_gate.held + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+            v_stop := c.places[i];
+            exit;
+          end if;
+          if v_rule.algorithm is not null then
+            select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_one
+              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
+            v_permit := greatest(v_permit, v_one);
+            if v_permit > v_until then
+              v_stop := c.places[i];
+              exit;
+            end if;
+          end if;
+          v_gate.held := v_gate.held + v_rule.counts::integer;
+          v_new[c.places[i]] := v_gate;
+        end loop;
+        exit when v_stop is not null or v_permit = v_asked;
+      end loop;
+
+      if v_stop is null then
+        v_gates := v_new;
+        if v_permit > now() then
+          v_late := v_late || c.id;
+          v_starts := v_starts || v_permit;
+        end if;
+      else
+        v_gates[v_stop].waiting := true;
+        v_refused := v_refused || c.id;
+        v_by := v_by || v_ids[v_stop];
+      end if;
+    end loop;
+    v_new := v_gates;
+  end if;
+
+  if v_keys then
+    update jobs.job j set unique_key = null
+    where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and j.unique_waiting and j.id <> all(v_refused);
+  end if;
+  if v_rated or not v_fits then
+    update jobs.gate g set held = n.held, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+  end if;
+  if v_refused <> '{}' then
+    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null
+    from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id;
+    -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
+    if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
+      perform jobs.signal('gates');
+    end if;
+  end if;
+  if v_late <> '{}' then
+    update jobs.job j set started_at = t.start from unnest(v_late, v_starts) as t (id, start) where j.id = t.id;
+  end if;
+
+  return query
+  select 'blocked', r.id, null::text, 0::float8 from unnest(v_refused) as r (id)
+  union all
+  select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
+  union all
+  select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
+  where n.waiting and r.counts and n.held + n.woken < coalesce(n.slots, r.slots);
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.permit(algorithm text, amount double precision, period double precision, burst double precision, INOUT level double precision, INOUT at timestamp with time zone, INOUT segments real[], t timestamp with time zone, cost double precision, OUT permit timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_rate  float8 := amount / period;
+  v_cost  float8 := least(cost, case when algorithm = 'token' then burst when algorithm = 'leaky' then cost else amount end);
+  v_now   timestamptz := greatest(t, at);
+  v_micro bigint;
+  v_start timestamptz;
+  v_steps integer;
+  v_sum   float8;
+begin
+  if algorithm in ('token', 'leaky') then
+    level := greatest(0, level - v_rate * extract(epoch from v_now - coalesce(at, v_now)));
+    permit := v_now + ceil(greatest(0, level - case when algorithm = 'token' then burst - v_cost else 0 end) / v_rate * 1e6 - 1e-3) * interval '1 microsecond';
+    level := level + v_cost;
+    at := v_now;
+  elsif algorithm = 'fixed' then
+    v_micro := (period * 1e6)::bigint;
+    v_start := 'epoch'::timestamptz + floor(extract(epoch from v_now) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
+    if at is null or at < v_start then
+      level := 0;
+      at := v_start;
+    end if;
+    if level + v_cost > amount then
+      level := 0;
+      at := at + v_micro * interval '1 microsecond';
+    end if;
+    level := level + v_cost;
+    permit := greatest(t, at);
+  else
+    v_micro := greatest(1, ceil(period * 1e4)::bigint); -- a hundredth
+    v_start := 'epoch'::timestamptz + floor(extract(epoch from v_now) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
+    v_steps := case when at is null then 101 else least(101, (extract(epoch from v_start - at) * 1000000 / v_micro)::bigint) end;
+    if v_steps > 0 then
+      segments := array_fill(0::float4, array[v_steps]) || segments[1:101 - v_steps];
+      at := v_start;
+    end if;
+    v_sum := (select sum(s) from unnest(segments) s);
+    v_steps := 0;
+    while v_sum + v_cost > amount + 1e-6 loop
+      v_sum := v_sum - segments[101 - v_steps];
+      v_steps := v_steps + 1;
+    end loop;
+    if v_steps > 0 then
+      segments := array_fill(0::float4, array[v_steps]) || segments[1:101 - v_steps];
+      at := at + v_steps * v_micro * interval '1 microsecond';
+    end if;
+    segments[1] := segments[1] + v_cost;
+    permit := greatest(t, at);
+  end if;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.remove_limit(p_name text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0));
+  delete from jobs.limit_rule r where r.name = p_name;
+  if not found then
+    return false;
+  end if;
+  update jobs.gate g set slots = null, amount = null where g.rule = p_name;
+  perform jobs.count_limit(p_name);
+  perform jobs.signal('gates');
+  return true;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.set_limit(p_name text, p_queue text, p_type text, p_key text[], p_slots integer, p_algorithm text, p_amount double precision, p_period double precision, p_burst double precision, p_cost text[], p_origin text, p_by text, p_reason text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_old jobs.limit_rule;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0));
+  select * into v_old from jobs.limit_rule r where r.name = p_name;
+  insert into jobs.limit_rule (name, queue, type, key, slots, counts, algorithm, amount, period, burst, cost, origin, by, reason)
+  values (p_name, p_queue, p_type, p_key, p_slots, p_slots is not null or exists (select from jobs.gate g where g.rule = p_name and g.slots is not null),
+    p_algorithm, p_amount, p_period, p_burst, p_cost, p_origin, p_by, p_reason)
+  on conflict (name) do update set queue = excluded.queue, type = excluded.type, key = excluded.key, slots = excluded.slots, counts = excluded.counts, algorithm = excluded.algorithm,
+    amount = excluded.amount, period = excluded.period, burst = excluded.burst, cost = excluded.cost, origin = excluded.origin, set_at = now(), by = excluded.by, reason = excluded.reason;
+  if (v_old.queue, v_old.type, v_old.key, v_old.counts) is distinct from (select (r.queue, r.type, r.key, r.counts) from jobs.limit_rule r where r.name = p_name) then
+    perform jobs.count_limit(p_name);
+  end if;
+  if v_old.algorithm is distinct from p_algorithm then
+    update jobs.gate g set level = 0, at = null, segments = null where g.rule = p_name;
+  end if;
+  perform jobs.signal('gates');
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.share_limits()
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0))
+$function$
+
 CREATE OR REPLACE FUNCTION jobs.signal(word text)
  RETURNS void
  LANGUAGE sql
@@ -450,11 +900,12 @@ CREATE OR REPLACE FUNCTION jobs.write_outbox()
 AS $function$
 begin
   new.id := jobs.write_pending(new.id, new.type, new.args, new.queue, new.priority, new.run_at, make_interval(secs => new.delay_seconds),
-    new.unique_key, new.unique_until_started, make_interval(secs => new.expires_seconds), make_interval(secs => new.timeout_seconds), new.max_argument_bytes, new.tags, new.meta);
+    new.unique_key, new.unique_until_started, make_interval(secs => new.expires_seconds), make_interval(secs => new.timeout_seconds), new.max_argument_bytes, new.tags, new.meta,
+    new.trace);
   return new;
 end $function$
 
-CREATE OR REPLACE FUNCTION jobs.write_pending(p_id uuid, p_type text, p_args json, p_queue text, p_priority integer, p_run_at timestamp with time zone, p_delay interval, p_unique_key text, p_until_started boolean, p_expires interval, p_timeout interval, p_max_bytes integer, p_tags text[], p_meta json)
+CREATE OR REPLACE FUNCTION jobs.write_pending(p_id uuid, p_type text, p_args json, p_queue text, p_priority integer, p_run_at timestamp with time zone, p_delay interval, p_unique_key text, p_until_started boolean, p_expires interval, p_timeout interval, p_max_bytes integer, p_tags text[], p_meta json, p_trace text)
  RETURNS uuid
  LANGUAGE plpgsql
 AS $function$
@@ -508,10 +959,11 @@ begin
 
   loop
     -- As enqueue_any.sql does for a pending job. Waits for whoever is just writing the same id or key.
-    insert into jobs.job (id, type, queue, priority, args, state, due_at, expires_at, timeout, unique_key, unique_waiting, tags, meta)
+    insert into jobs.job (id, type, queue, priority, args, state, due_at, expires_at, timeout, unique_key, unique_waiting, tags, meta, trace)
     values (v_id, p_type, v_queue, v_priority, p_args, case when v_due > now() then 'scheduled' else 'pending' end::jobs.state, greatest(v_due, now()),
       now() + p_expires, extract(epoch from p_timeout)::real, v_key, case when v_key is not null then nullif(p_until_started, false) end,
-      (select array_agg(t.tag order by t.n) from (select u.tag, min(u.n) as n from unnest(p_tags) with ordinality u (tag, n) group by u.tag) t), nullif(p_meta::jsonb, '{}'))
+      (select array_agg(t.tag order by t.n) from (select u.tag, min(u.n) as n from unnest(p_tags) with ordinality u (tag, n) group by u.tag) t), nullif(p_meta::jsonb, '{}'),
+      jobs.kept_trace(p_trace))
     on conflict do nothing
     returning id into v_found;
     if found then

@@ -1,2 +1,2 @@
--- Removes the rule $1; see 0014_limits.sql. False: there is none.
+-- Removes the rule $1; see 0015_limit_rules.sql. False: there is none.
 select jobs.remove_limit($1)

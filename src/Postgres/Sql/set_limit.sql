@@ -1,2 +1,2 @@
--- Sets the rule $1; see 0014_limits.sql.
+-- Sets the rule $1; see 0015_limit_rules.sql.
 select jobs.set_limit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
