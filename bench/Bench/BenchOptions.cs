@@ -21,6 +21,7 @@ internal sealed record BenchOptions
           --ingest              instead: how fast jobs come in by the SQL function and over AMQP
           --control             instead: how soon a running job hears that it is cancelled; what a command on 100,000 waiting
                                 jobs takes, and takes from the work that runs
+          --limits              instead: what limits on concurrency, keys and rates cost that are never reached
           --growth              instead: does the drain rate hold with a long queue and a long history?
           --growth-waiting N    jobs that wait behind those that are drained (default 1000000)
           --growth-history N    rows of history (default 10000000)
@@ -34,6 +35,7 @@ internal sealed record BenchOptions
     public bool Ingest { get; private init; }
     public bool Waits { get; private init; }
     public bool Control { get; private init; }
+    public bool Limits { get; private init; }
     public bool FloorOnly { get; private init; }
     public bool OursOnly { get; private init; }
     public int Rounds { get; private init; } = 3;
@@ -70,6 +72,7 @@ internal sealed record BenchOptions
                 "--ingest" => options with { Ingest = true },
                 "--waits" => options with { Waits = true },
                 "--control" => options with { Control = true },
+                "--limits" => options with { Limits = true },
                 "--floor" => options with { FloorOnly = true },
                 "--ours" => options with { OursOnly = true },
                 "--rounds" => options with { Rounds = Number(arg, left, 1, 100) },

@@ -98,6 +98,18 @@ static async Task<int> RunAsync(BenchOptions options)
         return 0;
     }
 
+    if (options.Limits)
+    {
+        var limits = await new Limits(options, steps, stop.Token).RunAsync();
+        Limits.Write(limits);
+        if (options.JsonFile is { } limitsFile)
+        {
+            await Report.WriteJsonAsync(limitsFile, limits);
+        }
+
+        return 0;
+    }
+
     if (options.Peers)
     {
         Peers.Write();

@@ -67,6 +67,8 @@ internal sealed class OursSubject(string schema) : ISubject
 
         public IJobClient Client => _client;
 
+        public IJobLimits Limits => _host.Services.GetRequiredService<IJobLimits>();
+
         public IJobOperator Operator => _host.Services.GetRequiredService<IJobOperator>();
 
         public async Task EnqueueManyAsync(string queue, int jobs, int priority)
