@@ -11,7 +11,7 @@ namespace Jobs.Coordination;
 internal sealed class Admissions(LimitStore store, TicketPublisher tickets, ILogger<Admissions> log)
 {
     /// <summary>Jobs that are admitted at one gate by one statement.</summary>
-    public const int Most = 500;
+    private const int Most = 500;
 
     private const int GatesAtOnce = 200;
 
@@ -58,12 +58,13 @@ internal sealed class Admissions(LimitStore store, TicketPublisher tickets, ILog
         }
     }
 
-    /// <summary>Those who have room at these gates now, or in some seconds.</summary>
-    public async Task<int> AdmitNowAsync(string[] gates, double ahead, CancellationToken ct)
+    /// <summary>Those who have room at these gates now, or in some seconds. A statement for so many gates, so that none holds the locks of thousands.</summary>
+    public async Task AdmitNowAsync(IReadOnlyCollection<string> gates, double ahead, CancellationToken ct)
     {
-        var admitted = await store.AdmitAsync(gates, ahead, Most, ct);
-        await tickets.SendAsync(admitted, ct);
-        return admitted.Count;
+        foreach (var page in gates.Chunk(GatesAtOnce))
+        {
+            await tickets.SendAsync(await Transient.RetryAsync(c => store.AdmitAsync(page, ahead, Most, c), "admit at gates", log, ct, Transient.Few), ct);
+        }
     }
 
     private async Task AdmitAsync(Task before)
@@ -76,16 +77,13 @@ internal sealed class Admissions(LimitStore store, TicketPublisher tickets, ILog
             _gates = [];
         }
 
-        foreach (var page in gates.Chunk(GatesAtOnce))
+        try
         {
-            try
-            {
-                await Transient.RetryAsync(ct => AdmitNowAsync(page, 0, ct), "admit at gates", log, CancellationToken.None, Transient.Few);
-            }
-            catch (Exception e)
-            {
-                log.NotAdmitted(page.Length, e.Message); // the scheduler does it
-            }
+            await AdmitNowAsync(gates, 0, CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            log.NotAdmitted(gates.Length, e.Message); // the scheduler does it
         }
     }
 }

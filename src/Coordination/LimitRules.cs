@@ -3,10 +3,10 @@ namespace Jobs.Coordination;
 /// <summary>What a limit may be. Checked before anything is written.</summary>
 internal static class LimitRules
 {
-    public const int MostSlots = 1_000_000;
-    public const double MostPerSecond = 1_000_000;
-    public static readonly TimeSpan ShortestPeriod = TimeSpan.FromMilliseconds(1);
-    public static readonly TimeSpan LongestPeriod = TimeSpan.FromDays(31);
+    private const int MostSlots = 1_000_000;
+    private const double MostPerSecond = 1_000_000;
+    private static readonly TimeSpan ShortestPeriod = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LongestPeriod = TimeSpan.FromDays(31);
     private const int DeepestPath = 8;
 
     /// <exception cref="ArgumentException">It may not; the text says why, and what is allowed.</exception>
@@ -19,7 +19,7 @@ internal static class LimitRules
         }
     }
 
-    public static string? Fault(JobLimit limit) =>
+    private static string? Fault(JobLimit limit) =>
         NameRule.Fault(limit.Name, "name")
         ?? (limit.Queue is null ? null : NameRule.Fault(limit.Queue, "queue name"))
         ?? (limit.Type is null ? null : NameRule.Fault(limit.Type, "job type"))
@@ -39,7 +39,7 @@ internal static class LimitRules
         : PathFault(rate.Cost, "cost");
 
     /// <summary>Names joined by dots, as they stand in the JSON.</summary>
-    public static string? PathFault(string? path, string what) =>
+    private static string? PathFault(string? path, string what) =>
         path is null ? null
         : path.Split('.') is var names && (names.Length > DeepestPath || Array.Exists(names, n => n.Length is 0 or > 100 || n.Any(char.IsControl)))
             ? $"the {what} \"{path}\" is no path; use up to {DeepestPath} names of the JSON joined by dots, for example tenantId or customer.id."

@@ -15,7 +15,7 @@ internal sealed class Claimer(
 {
     private const int MaxBatch = 500;
 
-    /// <summary>A job that a rate will let start this soon is claimed, and waits in its slot: starts are then exactly as far apart as the rate says. Any other waits in the database.</summary>
+    /// <summary>A job that a rate will let start this soon is claimed, and waits in its slot: starts are then as far apart as the rate says, but for the timer. Any other waits in the database.</summary>
     private const double AheadSeconds = 0.1;
 
     private readonly SemaphoreSlim _slots = new(concurrency, concurrency);

@@ -629,7 +629,7 @@ begin
   ), need as (
     select s.gate, count(*)::integer as slots, count(m.woken_at)::integer as woken, 0::float8 as cost from mine m cross join unnest(m.slots) as s (gate) group by s.gate
     union all
-    select r.name || ':' || k.key, 0, case when r.counts then 0 else count(m.woken_at)::integer end, sum(coalesce((m.args #>> r.cost)::float8, 1))
+    select r.name || ':' || k.key, 0, case when r.counts then 0 else count(m.woken_at)::integer end, sum(jobs.token_cost(m.args, r.cost))
     from jobs.limit_rule r join mine m on r.type is null or r.type = m.type cross join lateral (select jobs.gate_key(m.args, r.key) as key) k
     where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and k.key is not null
     group by r.name, r.counts, k.key
@@ -670,7 +670,7 @@ begin
       select j.id, j.woken_at is not null as woken, x.places, x.costs
       from jobs.job j cross join lateral (
         select array_agg(array_position(v_ids, r.name || ':' || k.key) order by r.name) as places,
-          array_agg(case when r.algorithm is not null then coalesce((j.args #>> r.cost)::float8, 1) end order by r.name) as costs
+          array_agg(case when r.algorithm is not null then jobs.token_cost(j.args, r.cost) end order by r.name) as costs
         from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
         where (r.counts or r.algorithm is not null) and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) x
       where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and x.places is not null
@@ -736,14 +736,15 @@ begin
   end if;
   if v_refused <> '{}' then
     update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null
-    from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id;
+    from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
     -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
     if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
       perform jobs.signal('gates');
     end if;
   end if;
   if v_late <> '{}' then
-    update jobs.job j set started_at = t.start from unnest(v_late, v_starts) as t (id, start) where j.id = t.id;
+    update jobs.job j set started_at = t.start from unnest(v_late, v_starts) as t (id, start)
+    where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
   end if;
 
   return query
@@ -820,8 +821,8 @@ begin
   if not found then
     return false;
   end if;
+  perform jobs.count_limit(p_name); -- which locks jobs; gates come after them
   update jobs.gate g set slots = null, amount = null where g.rule = p_name;
-  perform jobs.count_limit(p_name);
   perform jobs.signal('gates');
   return true;
 end $function$
@@ -892,6 +893,14 @@ AS $function$
     from (select extract(epoch from span)::numeric as seconds) e,
       lateral (select case when e.seconds in ('Infinity', '-Infinity') then 0 else e.seconds end as finite) f
   ) s
+$function$
+
+CREATE OR REPLACE FUNCTION jobs.token_cost(args json, cost text[])
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select coalesce(case when args #>> cost ~ '^[0-9]{1,15}([.][0-9]{1,15})?([eE][+-]?[0-9]{1,2})?$' then nullif((args #>> cost)::float8, 0) end, 1)
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.write_outbox()

@@ -79,8 +79,8 @@ public sealed class LimitTests
         Assert.Equal((2, 0), (await HeldAsync(app, "queue:"), await HeldAsync(app, "tenant:c")));
 
         gates.Open(1);
-        await gates.BegunAsync(2); // or 4 first: both fit in turn
-        gates.Open(3);
+        gates.Open(3); // whichever of the others comes first, both fit
+        await gates.BegunAsync(2);
         await gates.BegunAsync(4);
         gates.Open(2);
         gates.Open(4);
@@ -132,6 +132,17 @@ public sealed class LimitTests
         await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, 5).Select(n => new Work(n)));
         await app.AllEndedAsync(5);
         Assert.Equal((15, 0), (app.Runs.Count, await HeldAsync(app, "one:")));
+    }
+
+    [Fact]
+    public async Task Cost_that_is_no_number_counts_as_one_and_stops_nobody()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Limits.SetAsync(new JobLimit("words") { Queue = "default", Rate = new(1000, TimeSpan.FromSeconds(1)) { Cost = "text" } });
+        await app.SchedulerAsync();
+        await app.WorkerAsync(Runs.Done);
+        await app.Jobs.EnqueueManyAsync([new Work(1, "many"), new Work(2, "-5"), new Work(3, "NaN"), new Work(4, "1e999"), new Work(5, "0"), new Work(6, "2.5")]);
+        await app.AllEndedAsync(6);
     }
 
     [Fact]

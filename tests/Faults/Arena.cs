@@ -68,6 +68,8 @@ internal sealed class Arena : IAsyncDisposable
 
     public IJobOperator Operator => _host.Services.GetRequiredService<IJobOperator>();
 
+    public IJobLimits Limits => _host.Services.GetRequiredService<IJobLimits>();
+
     public IJobSchedules Schedules => _host.Services.GetRequiredService<IJobSchedules>();
 
     /// <summary>Jobs that were running in processes when those were killed, as their rows said right after the death and before any rescue.</summary>

@@ -67,6 +67,11 @@ create function jobs.gate_key(args json, key text[]) returns text language sql i
   select case when key is null then '' when length(args #>> key) > 200 then left(args #>> key, 160) || md5(args #>> key) else args #>> key end
 $$;
 
+-- How many tokens a job takes: what its arguments say at this path, if that is a positive number, else one. Never an error: it would stop the claims of the whole queue.
+create function jobs.token_cost(args json, cost text[]) returns float8 language sql immutable parallel safe as $$
+  select coalesce(case when args #>> cost ~ '^[0-9]{1,15}([.][0-9]{1,15})?([eE][+-]?[0-9]{1,2})?$' then nullif((args #>> cost)::float8, 0) end, 1)
+$$;
+
 -- Whether something of this cost may pass a meter at time t, and what the meter shows afterwards. `permit` is when: t, or the first time after it.
 --   token, leaky: the bucket drains at amount / period; what passes raises its level. Something passes when there is room for it (token), or when the bucket is empty (leaky: even spacing).
 --     Both are the Generic Cell Rate Algorithm (ITU-T I.371), written as a level. In any time w at most w * amount / period + burst (leaky: the cost of one) pass.
@@ -200,7 +205,7 @@ begin
   ), need as (
     select s.gate, count(*)::integer as slots, count(m.woken_at)::integer as woken, 0::float8 as cost from mine m cross join unnest(m.slots) as s (gate) group by s.gate
     union all
-    select r.name || ':' || k.key, 0, case when r.counts then 0 else count(m.woken_at)::integer end, sum(coalesce((m.args #>> r.cost)::float8, 1))
+    select r.name || ':' || k.key, 0, case when r.counts then 0 else count(m.woken_at)::integer end, sum(jobs.token_cost(m.args, r.cost))
     from jobs.limit_rule r join mine m on r.type is null or r.type = m.type cross join lateral (select jobs.gate_key(m.args, r.key) as key) k
     where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and k.key is not null
     group by r.name, r.counts, k.key
@@ -241,7 +246,7 @@ begin
       select j.id, j.woken_at is not null as woken, x.places, x.costs
       from jobs.job j cross join lateral (
         select array_agg(array_position(v_ids, r.name || ':' || k.key) order by r.name) as places,
-          array_agg(case when r.algorithm is not null then coalesce((j.args #>> r.cost)::float8, 1) end order by r.name) as costs
+          array_agg(case when r.algorithm is not null then jobs.token_cost(j.args, r.cost) end order by r.name) as costs
         from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
         where (r.counts or r.algorithm is not null) and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) x
       where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and x.places is not null
@@ -307,14 +312,15 @@ begin
   end if;
   if v_refused <> '{}' then
     update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null
-    from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id;
+    from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
     -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
     if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
       perform jobs.signal('gates');
     end if;
   end if;
   if v_late <> '{}' then
-    update jobs.job j set started_at = t.start from unnest(v_late, v_starts) as t (id, start) where j.id = t.id;
+    update jobs.job j set started_at = t.start from unnest(v_late, v_starts) as t (id, start)
+    where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
   end if;
 
   return query

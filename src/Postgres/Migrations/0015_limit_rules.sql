@@ -52,8 +52,8 @@ begin
   if not found then
     return false;
   end if;
+  perform jobs.count_limit(p_name); -- which locks jobs; gates come after them
   update jobs.gate g set slots = null, amount = null where g.rule = p_name;
-  perform jobs.count_limit(p_name);
   perform jobs.signal('gates');
   return true;
 end $$;

@@ -5,7 +5,6 @@ with mine as materialized (
   update jobs.gate g set held = g.held - f.n
   from (select s.gate collate "C" as gate, count(*)::integer as n from mine m cross join unnest(m.slots) as s (gate) group by 1 order by 1) f
   where g.id = f.gate
-  returning case when g.waiting then g.id end as gate
 )
 update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, session = null, ticket_at = now(), slots = null, woken_at = null,
   events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end

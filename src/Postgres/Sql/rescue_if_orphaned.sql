@@ -26,7 +26,6 @@ with orphan as materialized (
   update jobs.gate g set held = g.held - f.n
   from (select s.gate collate "C" as gate, count(*)::integer as n from orphan o cross join unnest(o.slots) as s (gate) group by 1 order by 1) f
   where g.id = f.gate
-  returning case when g.waiting then g.id end as gate
 ), poison as (
   delete from jobs.job j using orphan o join suspect s on s.id = o.id
   where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty
