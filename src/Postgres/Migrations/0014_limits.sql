@@ -32,7 +32,8 @@ create table jobs.gate (
   taken        bigint      not null default 0,   -- slots that claims took, less those given back that they have seen. What is held is jobs.held()
   seen         bigint      not null default 0,   -- of gate_exit.freed
   waiting      boolean     not null default false, -- somebody is blocked on it; set under its lock
-  woken        integer     not null default 0,   -- admitted and not claimed yet. A hint, forgotten after two seconds: room that is kept for them
+  woken        integer     not null default 0,   -- admitted since woken_at and not claimed yet. A hint, forgotten after one to two seconds: room that is kept for them
+  woken_before integer     not null default 0,   -- the same in the second before that: what was lost on its way is forgotten, however many follow
   woken_at     timestamptz,
   paused_until timestamptz,                      -- a handler was told by the other side to come back later
   paused_by    uuid,
@@ -145,7 +146,7 @@ begin
         then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) - gate.seen else 0 end,
       seen = case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
         then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) else gate.seen end
-    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
+    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken + gate.woken_before = 0 or gate.woken_at <= now() - interval '2 seconds')
       and coalesce(gate.taken <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
   ), told as materialized (
     select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
@@ -217,12 +218,15 @@ begin
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
     insert into jobs.gate (id, rule, taken) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
-    on conflict (id) do update set taken = gate.taken + excluded.taken, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    on conflict (id) do update set taken = gate.taken + excluded.taken,
+      woken = case when gate.woken_at > now() - interval '1 second' then gate.woken else 0 end,
+      woken_before = case when gate.woken_at > now() - interval '1 second' then gate.woken_before when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end,
+      woken_at = case when gate.woken_at > now() - interval '1 second' then gate.woken_at else now() end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
-    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken + (l.g).woken_before <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
     into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
@@ -249,7 +253,7 @@ begin
       v_gates[c.place].seen := c.freed;
     end loop;
     for c in
-      select j.id, j.woken_at is not null as woken, x.places, x.costs
+      select j.id, j.woken_at, j.woken_at is not null as woken, x.places, x.costs
       from jobs.job j cross join lateral (
         select array_agg(array_position(v_ids, r.name || ':' || k.key) order by r.name) as places,
           array_agg(case when r.algorithm is not null then jobs.token_cost(j.args, r.cost) end order by r.name) as costs
@@ -261,7 +265,11 @@ begin
       -- Room that was kept for it is its own now, or nobody's.
       if c.woken then
         for i in 1 .. cardinality(c.places) loop
-          v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+          if c.woken_at >= v_gates[c.places[i]].woken_at then
+            v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+          else
+            v_gates[c.places[i]].woken_before := greatest(0, v_gates[c.places[i]].woken_before - 1);
+          end if;
         end loop;
       end if;
 
@@ -275,7 +283,7 @@ begin
           v_gate := v_gates[c.places[i]];
           v_rule := v_rules[c.places[i]];
           if v_gate.paused_until > now() or v_gate.waiting and not c.woken
-             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken + v_gate.woken_before end) >= coalesce(v_gate.slots, v_rule.slots) then
             v_stop := c.places[i];
             exit;
           end if;
@@ -310,7 +318,7 @@ begin
   end if;
 
   if v_rated or not v_fits then
-    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, woken_before = n.woken_before, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
     update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
@@ -333,11 +341,11 @@ begin
   select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
-  where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
+  where n.waiting and r.counts and n.taken + n.woken + n.woken_before < coalesce(n.slots, r.slots);
 end $$;
 
 -- Up to p_most jobs that are blocked on each of these gates, by priority and age, as many as there is room for, or will be in p_ahead seconds: queued under a new dispatch. Room is kept
--- for them until they are claimed, or for two seconds. Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
+-- for them until they are claimed, or for one to two seconds. Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
 create function jobs.admit(p_gates text[], p_ahead float8, p_most integer)
 returns table (id uuid, dispatch integer, queue text, priority smallint, type text) language plpgsql as $$
 #variable_conflict use_column
@@ -354,7 +362,7 @@ declare
 begin
   for v_gate in
     select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens, r.period, r.burst,
-      case when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
+      g.woken_at > now() - interval '1 second' as lately, case when g.woken_at > now() - interval '1 second' then g.woken + g.woken_before when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
     from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
     where g.id = any(p_gates) and g.waiting order by g.id for update of g
   loop
@@ -389,7 +397,9 @@ begin
       from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
       returning j.id, j.dispatch, j.queue, j.priority, j.type;
       get diagnostics v_sent = row_count;
-      update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
+      update jobs.gate g set
+        woken = v_sent + case when v_gate.lately then g.woken else 0 end, woken_before = case when v_gate.lately then g.woken_before else v_gate.kept end,
+        woken_at = case when v_gate.lately then g.woken_at else now() end,
         waiting = exists (select from jobs.job j where j.blocked_on = g.id)
       where g.id = v_gate.id;
       update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
