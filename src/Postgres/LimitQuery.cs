@@ -59,6 +59,31 @@ internal sealed class LimitQuery(Database database)
         return gates;
     }
 
+    /// <summary>What holds a job back; null: no limit does.</summary>
+    public async Task<Blockage?> BlockageAsync(JobId id, int holders, CancellationToken ct)
+    {
+        await using var command = database.Command("explain_limit", Param.Of(id.Value), Param.Of(holders), Param.Of(LimitInfo.MostCounted));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? new Blockage(Read(reader), new LimitGate(reader.GetString(11))
+        {
+            Slots = Whole(reader, 12),
+            RateTokens = Number(reader, 13),
+            Held = reader.GetInt32(14),
+            PausedUntil = Time(reader, 15),
+            PausedBy = reader.IsDBNull(16) ? null : new JobId(reader.GetGuid(16)),
+            Tokens = Number(reader, 19),
+            NextAt = Time(reader, 20),
+            Holders = Ids(reader, 21),
+        })
+        {
+            IsGone = !reader.GetBoolean(10),
+            Since = Time(reader, 17),
+            Cost = reader.GetDouble(18),
+            Before = reader.GetInt64(23),
+            IsCut = reader.GetInt64(22) >= LimitInfo.MostCounted,
+        } : null;
+    }
+
     /// <summary>The first ten columns of a rule.</summary>
     internal static JobLimit Read(NpgsqlDataReader r) => new(r.GetString(0))
     {
@@ -87,4 +112,19 @@ internal sealed class LimitQuery(Database database)
     private static double? Number(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetDouble(column);
 
     private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);
+}
+
+/// <summary>The gate that holds a job back: since when it last did, what the job costs there, and how many wait before it (cut: at least).</summary>
+internal sealed record Blockage(JobLimit Limit, LimitGate Gate)
+{
+    /// <summary>No rule of this name is there any more.</summary>
+    public bool IsGone { get; init; }
+
+    public DateTimeOffset? Since { get; init; }
+
+    public double Cost { get; init; }
+
+    public long Before { get; init; }
+
+    public bool IsCut { get; init; }
 }
