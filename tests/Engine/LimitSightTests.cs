@@ -81,7 +81,7 @@ public sealed class LimitSightTests
         await app.LeaderRowAsync();
         await app.Limits.SetAsync(new JobLimit("one") { Key = "text", Slots = 1 });
         await app.SqlAsync("""
-            insert into jobs.gate (id, rule, waiting, held) values ('one:a', 'one', true, 1);
+            insert into jobs.gate (id, rule, waiting, taken) values ('one:a', 'one', true, 1);
             insert into jobs.job (id, type, queue, priority, state, args, session, started_at, slots) select gen_random_uuid(), 'test.work', 'default', 16, 'running', 'null', s.id, now(), array['one:a'] from jobs.session s limit 1;
             insert into jobs.job (id, type, queue, priority, state, args, started_at, blocked_on) values (gen_random_uuid(), 'test.work', 'default', 16, 'blocked', 'null', now() - interval '59 minutes', 'one:a');
             insert into jobs.queue (name, paused_at) values ('paused', now());
@@ -92,7 +92,7 @@ public sealed class LimitSightTests
         await app.SqlAsync(name switch
         {
             "limited-stuck" => "insert into jobs.job (id, type, queue, priority, state, args, started_at, blocked_on) select gen_random_uuid(), 'test.work', 'default', 16, 'blocked', 'null', now(), g from unnest(array['none:', 'one:c']) g",
-            "slots-stuck" => "update jobs.gate set held = 2 where id = 'one:a'; insert into jobs.gate (id, rule, held) values ('one:d', 'one', 1)",
+            "slots-stuck" => "update jobs.gate set taken = 2 where id = 'one:a'; insert into jobs.gate (id, rule, taken) values ('one:d', 'one', 1)",
             "limits-closed" => "update jobs.gate set slots = 0 where id = 'one:a'",
             "limits-paused" => "update jobs.gate set paused_until = now() + interval '2 hours' where id = 'one:b'",
             _ => "update jobs.job set started_at = now() - interval '61 minutes' where blocked_on = 'one:a'",

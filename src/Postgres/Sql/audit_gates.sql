@@ -16,7 +16,7 @@ with recursive at as (
   select j.started_at, g.name from gate g join jobs.job j on j.blocked_on = g.id where j.started_at < now() - interval '1 hour' and not g.unseen
 ), counted as materialized (
   select c.id from (
-    select g.id, g.held from jobs.gate g where g.held <> 0
+    select g.id, jobs.held(g) from jobs.gate g where jobs.held(g) <> 0
     union all
     select s.gate, -1 from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and j.slots is not null) c (id, held)
   group by c.id having sum(c.held) <> 0

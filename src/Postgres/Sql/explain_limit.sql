@@ -4,11 +4,11 @@ with me as materialized (
   select j.id, j.blocked_on, j.priority, j.started_at, j.args from jobs.job j where j.id = $1 and j.state = 'blocked' and j.blocked_on is not null
 ), held as materialized (
   select j.id, j.started_at from jobs.job j
-  where j.state = 'running' and j.slots @> (select array[m.blocked_on] from me m) and exists (select from me m join jobs.gate g on g.id = m.blocked_on where g.held > 0)
+  where j.state = 'running' and j.slots @> (select array[m.blocked_on] from me m) and exists (select from me m join jobs.gate g on g.id = m.blocked_on where jobs.held(g) > 0)
   order by j.started_at, j.id limit $2
 )
 select coalesce(r.name, split_part(m.blocked_on, ':', 1)), r.queue, r.type, r.key, r.slots, r.algorithm, r.amount, r.period, r.burst, r.cost, r.name is not null,
-  substr(m.blocked_on, length(split_part(m.blocked_on, ':', 1)) + 2), coalesce(g.slots, r.slots), coalesce(g.amount, r.amount), coalesce(g.held, 0),
+  substr(m.blocked_on, length(split_part(m.blocked_on, ':', 1)) + 2), coalesce(g.slots, r.slots), coalesce(g.amount, r.amount), coalesce(jobs.held(g), 0),
   case when g.paused_until > now() then g.paused_until end, g.paused_by, m.started_at, t.cost, p.tokens, n.permit, h.ids, b.seen, b.before
 from me m
 left join jobs.gate g on g.id = m.blocked_on
