@@ -14,6 +14,8 @@ internal sealed class Settings(IConfiguration? section)
 
     public string Text(string key, string current) => section?[key] ?? current;
 
+    public string? OptionalText(string key) => section?[key];
+
     public bool Flag(string key, bool current) => section?[key] is not { } text ? current
         : bool.TryParse(text, out var value) ? value : throw Wrong(key, text, "true or false");
 
@@ -21,6 +23,9 @@ internal sealed class Settings(IConfiguration? section)
 
     public int? OptionalNumber(string key) => section?[key] is not { } text ? null
         : int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong(key, text, "a whole number");
+
+    public double? Decimal(string key) => section?[key] is not { } text ? null
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong(key, text, "a number");
 
     public TWord? Word<TWord>(string key)
         where TWord : struct, Enum => section?[key] is not { } text ? null

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace Jobs.Postgres;
 
 /// <summary>The statements of limits: who is admitted at a gate, and the rules themselves.</summary>
@@ -27,10 +29,7 @@ internal sealed class LimitStore(Database database)
         await database.ReadyAsync(ct);
         await Transient.RetryAsync(async c =>
         {
-            var rate = limit.Rate;
-            await using var command = database.Command("set_limit", Param.Of(limit.Name), Param.Text(limit.Queue), Param.Text(limit.Type), Param.Texts(limit.Key?.Split('.')),
-                Param.Number(limit.Slots), Param.Text(rate is null ? null : Word(rate.Algorithm)), Param.Number(rate?.Tokens), Param.Number(rate?.Per.TotalSeconds), Param.Number(rate?.Size),
-                Param.Texts(rate?.Cost?.Split('.')), Param.Of(origin), Param.Of(by), Param.Text(reason));
+            await using var command = database.Command("set_limit", [.. Columns(limit), Param.Of(origin), Param.Of(by), Param.Text(reason)]);
             return await command.ExecuteNonQueryAsync(c);
         }, "set a limit", database.Log, ct, Transient.Few);
     }
@@ -46,8 +45,47 @@ internal sealed class LimitStore(Database database)
         }, "remove a limit", database.Log, ct, Transient.Few);
     }
 
+    /// <summary>A limit that a process declares. Without a change nothing is written and no claim waits.</summary>
+    /// <returns>"set", "same", or "operator": an operator has set it, and that stays.</returns>
+    public async Task<string> DeclareAsync(JobLimit limit, string origin, string by, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        return await ScalarAsync<string>("declare_limit", ct, () => [.. Columns(limit), Param.Of(origin), Param.Of(by)]);
+    }
+
+    /// <summary>Numbers for one value of the key; both null: the rule's again.</summary>
+    /// <returns>"set", "none" (to clear), "unknown", "keyless", "rateless" or "fast".</returns>
+    public async Task<string> SetKeyAsync(string name, string value, int? slots, double? tokens, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        return await ScalarAsync<string>("set_limit_key", ct, () => [Param.Of(name), Param.Of(value), Param.Number(slots), Param.Number(tokens)]);
+    }
+
+    /// <returns>How many gates were paused.</returns>
+    public async Task<int> ResumeAsync(string name, string? value, CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        return await ScalarAsync<int>("resume_gates", ct, () => [Param.Of(name), Param.Text(value)]);
+    }
+
+    private Task<T> ScalarAsync<T>(string statement, CancellationToken ct, Func<NpgsqlParameter[]> parameters) => Transient.RetryAsync(async c =>
+    {
+        await using var command = database.Command(statement, parameters());
+        return (T)(await command.ExecuteScalarAsync(c))!;
+    }, statement, database.Log, ct, Transient.Few);
+
+    private static NpgsqlParameter[] Columns(JobLimit limit)
+    {
+        var rate = limit.Rate;
+        return
+        [
+            Param.Of(limit.Name), Param.Text(limit.Queue), Param.Text(limit.Type), Param.Texts(limit.Key?.Split('.')), Param.Number(limit.Slots), Param.Text(rate is null ? null : Word(rate.Algorithm)),
+            Param.Number(rate?.Tokens), Param.Number(rate?.Per.TotalSeconds), Param.Number(rate?.Size), Param.Texts(rate?.Cost?.Split('.')),
+        ];
+    }
+
     /// <summary>The algorithm as the rows name it.</summary>
-    private static string Word(RateAlgorithm algorithm) => algorithm switch
+    internal static string Word(RateAlgorithm algorithm) => algorithm switch
     {
         RateAlgorithm.TokenBucket => "token",
         RateAlgorithm.LeakyBucket => "leaky",

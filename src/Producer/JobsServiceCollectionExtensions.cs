@@ -25,6 +25,7 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<IJobOperator, JobOperator>();
         services.TryAddSingleton<Storyteller>();
         services.TryAddSingleton<Reasons>();
+        services.TryAddSingleton<LimitReasons>();
         services.TryAddSingleton<Explainer>();
         services.TryAddSingleton<Doctor>();
         services.TryAddSingleton<IJobSchedules, JobSchedules>();

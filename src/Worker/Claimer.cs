@@ -199,7 +199,7 @@ internal sealed class Claimer(
             }
         }
 
-        telemetry.Claimed(queue, ids.Length, _claimed.Count, time.GetElapsedTime(started));
+        telemetry.Claimed(queue, ids.Length, _claimed.Count, blocked, time.GetElapsedTime(started));
         if (_claimed.Count == 0 && blocked == 0 && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
         {
             return false;

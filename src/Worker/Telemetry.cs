@@ -15,6 +15,7 @@ internal sealed class WorkerTelemetry : IDisposable
     private readonly TimeProvider _time;
     private readonly Counter<long> _claimed;
     private readonly Counter<long> _stale;
+    private readonly Counter<long> _blocked;
     private readonly Histogram<double> _claiming;
     private readonly Histogram<double> _waited;
     private readonly Histogram<double> _ran;
@@ -30,6 +31,7 @@ internal sealed class WorkerTelemetry : IDisposable
         _meter = JobsTelemetry.Open(JobsTelemetry.Worker, factory);
         _claimed = _meter.CreateCounter<long>("jobs.claimed", "{job}", "Jobs that this process has claimed: attempts begun.");
         _stale = _meter.CreateCounter<long>("jobs.claim.stale", "{ticket}", "Tickets that claimed nothing: stale, doubled, or of a type that this worker does not know.");
+        _blocked = _meter.CreateCounter<long>("jobs.limit.blocked", "{job}", "Claims of jobs that a limit did not let through.");
         _claiming = _meter.CreateHistogram("jobs.claim.duration", "s", "One claim, from its statement to its commit, repetitions included.", advice: JobsTelemetry.ShortSeconds);
         _waited = _meter.CreateHistogram("jobs.wait.duration", "s", "From the enqueue of a job to the start of its first attempt; this machine's clock less the database's.", advice: JobsTelemetry.Seconds);
         _ran = _meter.CreateHistogram("jobs.attempt.duration", "s", "From the start of an attempt to its handler's return, or to its being abandoned.", advice: JobsTelemetry.Seconds);
@@ -52,14 +54,19 @@ internal sealed class WorkerTelemetry : IDisposable
     /// <summary>The state of each queue that is worked on; the service says.</summary>
     public Func<IEnumerable<LineState>> Lines { get; set; } = () => [];
 
-    public void Claimed(string queue, int tickets, int jobs, TimeSpan took)
+    public void Claimed(string queue, int tickets, int jobs, int blocked, TimeSpan took)
     {
         var label = Labels.Of(Labels.Queue, queue);
         _claimed.Add(jobs, label);
         _claiming.Record(took.TotalSeconds, label);
-        if (tickets > jobs)
+        if (blocked > 0)
         {
-            _stale.Add(tickets - jobs, label);
+            _blocked.Add(blocked, label);
+        }
+
+        if (tickets > jobs + blocked)
+        {
+            _stale.Add(tickets - jobs - blocked, label);
         }
     }
 

@@ -372,7 +372,7 @@ begin
       select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
       v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
     end if;
-    if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
+    if v_gate.name is not null and v_gate.paused_until > v_now + p_ahead * interval '1 second' then
       v_room := 0;
     elsif v_gate.algorithm is not null and v_room > 0 then
       v_level := v_gate.level;
