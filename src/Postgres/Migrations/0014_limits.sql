@@ -358,7 +358,7 @@ begin
     if v_gate.counts then
       v_room := least(v_room, coalesce(v_gate.most - v_gate.held, v_room) - v_gate.kept);
     end if;
-    if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
+    if v_gate.paused_until > v_now then -- not ahead: a claim does not wait for the end of a pause
       v_room := 0;
     elsif v_gate.algorithm is not null and v_room > 0 then
       v_level := v_gate.level;

@@ -53,7 +53,7 @@ begin
     return false;
   end if;
   perform jobs.count_limit(p_name); -- which locks jobs; gates come after them
-  update jobs.gate g set slots = null, amount = null where g.rule = p_name;
+  update jobs.gate g set slots = null, amount = null, paused_until = null, paused_by = null where g.rule = p_name;
   perform jobs.signal('gates');
   return true;
 end $$;
