@@ -38,10 +38,15 @@ begin
 
   perform from jobs.gate g where g.rule = p_name order by g.id for update;
   insert into jobs.gate (id, rule, held)
-  select s.gate, p_name, count(*) from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
+  select n.gate, p_name, sum(n.n) from (
+    select s.gate collate "C" as gate, count(*) as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by 1
+    union all
+    select h.gate, sum(h.n) from jobs.hold h where split_part(h.gate, ':', 1) = p_name group by 1) n
+  group by n.gate order by n.gate
   on conflict (id) do update set held = excluded.held;
   update jobs.gate g set held = 0
-  where g.rule = p_name and g.held > 0 and not exists (select from jobs.job j where j.state = 'running' and g.id = any(j.slots));
+  where g.rule = p_name and g.held > 0 and not exists (select from jobs.job j where j.state = 'running' and g.id = any(j.slots))
+    and not exists (select from jobs.hold h where h.gate = g.id); -- what apps hold counts until they give it back, whatever becomes of the rule
 end $$;
 
 -- False: there is no such rule. Those that wait at its gates are let through by whoever looks after them next.
