@@ -188,7 +188,7 @@ begin
   v_amount := coalesce(v_gate.amount, v_rule.amount);
   select l.lent into v_lent from jobs.loan(v_rule.algorithm, v_amount, v_rule.period, v_rule.burst, v_gate.lent, p_valid, p_short) l;
   most := least(case when counts then greatest(1, coalesce(v_gate.slots, v_rule.slots)) end,
-    greatest(1, floor(case v_rule.algorithm when 'token' then jobs.burst_of('token', v_amount, v_rule.period, v_rule.burst, v_lent) when 'leaky' then 'infinity' else v_amount end)));
+    greatest(1, floor(case v_rule.algorithm when 'token' then jobs.burst_of('token', v_amount, v_rule.period, v_rule.burst, v_lent) when 'leaky' then 'infinity' else coalesce(v_amount, 'infinity') end)));
   said := case when p_least > most then 'never' else 'wait' end;
   if said = 'never' then
     return;
