@@ -291,7 +291,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
     {
         var session = desk.Session;
         var sent = desk.Time.GetTimestamp();
-        var woken = Task.WhenAny(desk.Bell, _returned.Task); // as of before it is asked
+        Task[] woken = [desk.Bell, _returned.Task]; // as of before it is asked
         var answer = await desk.TakeAsync(ask);
         var received = desk.Time.GetTimestamp();
         lock (_lock)
@@ -376,7 +376,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
         woken.TrySetResult();
     }
 
-    private async Task RefusedAsync(double? wait, int refusals, Task woken)
+    private async Task RefusedAsync(double? wait, int refusals, Task[] woken)
     {
         lock (_lock)
         {
@@ -402,7 +402,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
         var look = wait is { } seconds
             ? TimeSpan.FromSeconds(Math.Clamp(seconds - (Ahead.TotalSeconds / 2), 0.005, 1))
             : TimeSpan.FromTicks(Math.Min(LongestLook.Ticks, ShortestLook.Ticks << Math.Min(refusals, 6)));
-        await Task.WhenAny(Task.Delay(look, desk.Time), woken);
+        await Task.WhenAny([Task.Delay(look, desk.Time), .. woken]);
     }
 
     private long Ticks(double seconds) => (long)(seconds * desk.Time.TimestampFrequency);

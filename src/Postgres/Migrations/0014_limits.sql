@@ -145,9 +145,10 @@ declare
   v_taken integer;
 begin
   with meter as materialized (
-    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then l.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
     from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
-      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+      cross join lateral (select jobs.period_of(r.algorithm, r.period, g.lent) as period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as burst) l
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), l.period, l.burst, g.level, g.at, g.segments, now(), p_n) p
     where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
   )
   update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
