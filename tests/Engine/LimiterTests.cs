@@ -146,6 +146,24 @@ public sealed class LimiterTests
         Assert.InRange(await app.ScalarAsync<double>("select lent from jobs.gate where id = 'fast:'"), 0.05, 2); // jobs keep as much of the burst back
     }
 
+    [Theory]
+    [InlineData(null, "kept:")] // one meter for all
+    [InlineData("text", "kept:a")]
+    public async Task Jobs_leave_as_much_of_the_burst_as_loans_to_apps_need(string? key, string gate)
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Limits.SetAsync(new JobLimit("kept") { Queue = "default", Key = key, Rate = new(10, Hour) { Burst = 10 } });
+        await app.SqlAsync("insert into jobs.gate (id, rule, lent) values ($1, 'kept', 1800)", gate); // half an hour, so five tokens
+        var ids = await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, 10).Select(n => new Work(n, "a")));
+        await app.SqlAsync("select jobs.claim_limited($1, $2, array_fill(1, array[10]), 'default', array['test.work'], 0.1)", Guid.NewGuid(), ids.Select(id => id.Value).ToArray());
+        Assert.Equal((5, 5), (await InStateAsync("running"), await InStateAsync("blocked")));
+        Assert.Equal(0, await app.ScalarAsync<long>("select count(*) from jobs.admit(array[$1], 0.06, 500)", gate)); // whoever admits knows it too
+        await app.SqlAsync("update jobs.gate set lent = 0");
+        Assert.Equal(5, await app.ScalarAsync<long>("select count(*) from jobs.admit(array[$1], 0.06, 500)", gate));
+
+        Task<long> InStateAsync(string state) => app.ScalarAsync<long>("select count(*) from jobs.job where state = $1::jobs.state", state);
+    }
+
     [Fact]
     public async Task What_cannot_be_given_now_is_refused_with_a_time_where_nobody_may_wait()
     {
