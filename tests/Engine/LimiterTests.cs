@@ -110,6 +110,27 @@ public sealed class LimiterTests
     }
 
     [Fact]
+    public async Task Sweep_that_ends_a_dead_session_gives_its_slots_back_and_a_close_too()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Limits.SetAsync(new JobLimit("four") { Queue = "default", Slots = 4 });
+        var host = await app.ProducerAsync();
+        var (dead, alive) = (await app.DeadSessionAsync(), Session(host));
+        foreach (var (session, permits) in new[] { (dead, 1), (dead, 2), (alive, 1) })
+        {
+            var taken = await Store(host).TakeAsync(new PermitAsk(session, Guid.NewGuid(), "four", null, permits, 9, 0.05, 0.005, 0.1), default);
+            Assert.Equal(("granted", permits), (taken.Said, taken.Granted));
+        }
+
+        Assert.Equal(4, await HeldAsync(app, "four:"));
+        await app.SqlAsync("update jobs.session set heartbeat_at = now() - interval '1 hour' where id = $1", dead);
+        Assert.Contains(await app.Repair.SweepSessionsAsync(TimeSpan.FromSeconds(15), [dead], default), s => s.Id == dead && s.Ended);
+        Assert.Equal(1, await HeldAsync(app, "four:"));
+        await app.StopAsync(host);
+        Assert.Equal((0, 0), (await HeldAsync(app, "four:"), await app.ScalarAsync<long>("select count(*) from jobs.hold")));
+    }
+
+    [Fact]
     public async Task Slots_count_until_they_are_given_back_whatever_becomes_of_the_limit()
     {
         await using var app = await TestApp.CreateAsync();
