@@ -135,8 +135,8 @@ internal readonly record struct Completion(Attempt Attempt, JobState? End, byte[
     /// <summary>Deferred because the other side said so.</summary>
     public JobOutcome.Limited? Told { get; init; }
 
-    /// <summary>Nothing is to be noted about it, not even that somebody had asked for its end, and no limit counts it.</summary>
-    public bool IsPlainSuccess => End == JobState.Succeeded && Result is null && Attempt.Order is null && !Attempt.Job.IsLimited;
+    /// <summary>Nothing is to be noted about it, not even that somebody had asked for its end.</summary>
+    public bool IsPlainSuccess => End == JobState.Succeeded && Result is null && Attempt.Order is null;
 
     public static Completion Ended(Attempt attempt, JobState end, byte[]? result = null, string? error = null) => new(attempt, end, result, error, default);
 

@@ -175,8 +175,8 @@ public sealed class LimiterTests
         await using var app = await TestApp.CreateAsync();
         await app.Limits.SetAsync(new JobLimit("kept") { Queue = "default", Key = key, Rate = new(10, Hour) { Burst = 10 } });
         await app.SqlAsync("insert into jobs.gate (id, rule, lent) values ($1, 'kept', 1800)", gate); // half an hour, so five tokens
-        var ids = await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, 10).Select(n => new Work(n, "a")));
-        await app.SqlAsync("select jobs.claim_limited($1, $2, array_fill(1, array[10]), 'default', array['test.work'], 0.1)", Guid.NewGuid(), ids.Select(id => id.Value).ToArray());
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, 10).Select(n => new Work(n, "a")));
+        await app.SqlAsync("select jobs.claim_limited($1, (select array_agg(id order by id) from jobs.job), array_fill(1, array[10]), 'default', array['test.work'], 0.1)", Guid.NewGuid());
         Assert.Equal((5, 5), (await InStateAsync("running"), await InStateAsync("blocked")));
         Assert.Equal(0, await app.ScalarAsync<long>("select count(*) from jobs.admit(array[$1], 0.06, 500)", gate)); // whoever admits knows it too
         await app.SqlAsync("update jobs.gate set lent = 0");
@@ -264,7 +264,7 @@ public sealed class LimiterTests
 
     private static Guid Session(IHost host) => host.Services.GetRequiredService<Session>().Current.Id;
 
-    private static Task<int> HeldAsync(TestApp app, string gate) => app.ScalarAsync<int>("select held from jobs.gate where id = $1", gate);
+    private static Task<int> HeldAsync(TestApp app, string gate) => app.ScalarAsync<int>("select jobs.held(g) from jobs.gate g where id = $1", gate);
 
     private static void InterlockedMax(ref int place, int value)
     {

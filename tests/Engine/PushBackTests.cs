@@ -24,7 +24,7 @@ public sealed class PushBackTests
         var waits = await app.InStateAsync(told, JobState.Blocked);
         Assert.Equal((1, 0, null), (waits.Attempt, waits.Failures, waits.Session));
         Assert.InRange(await app.ScalarAsync<double>("select extract(epoch from paused_until - now())::float8 from jobs.gate where id = 'tenant:a' and paused_by = $1", told.Value), 3500, 3600);
-        Assert.Equal(0, await app.ScalarAsync<long>("select count(*) from jobs.gate where id = 'one:' and (paused_until is not null or held <> 0)")); // it has no rate, and its slot is free
+        Assert.Equal(0, await app.ScalarAsync<long>("select count(*) from jobs.gate g where id = 'one:' and (paused_until is not null or jobs.held(g) <> 0)")); // it has no rate, and its slot is free
 
         await app.InStateAsync(await app.Jobs.EnqueueAsync(new Work(2, "a")), JobState.Blocked);
         await app.InStateAsync(await app.Jobs.EnqueueAsync(new Work(3, "a"), new() { Priority = JobPriority.High }), JobState.Blocked);
@@ -98,12 +98,12 @@ public sealed class PushBackTests
             Assert.Equal(0, late.Written);
         }
 
-        Assert.Equal((1, JobState.Running), (await app.ScalarAsync<int>("select held from jobs.gate where id = 'mine:' and paused_until is null"), (await app.GetAsync(running.Id)).State));
+        Assert.Equal((1, JobState.Running), (await app.ScalarAsync<int>("select jobs.held(g) from jobs.gate g where id = 'mine:' and paused_until is null"), (await app.GetAsync(running.Id)).State));
         foreach (var written in new[] { 1, 0 })
         {
             var (report, unknown) = await app.Store.PushBackIfRunningAsync(running.Session!.Value, [new PushedBack(running.Id, 1, Hour, null)], default);
             Assert.Equal((written, 0, 0), (report.Written, report.Gates.Count, unknown.Length));
-            Assert.Equal(0, await app.ScalarAsync<int>("select held from jobs.gate where id = 'mine:' and paused_until is not null and waiting"));
+            Assert.Equal(0, await app.ScalarAsync<int>("select jobs.held(g) from jobs.gate g where id = 'mine:' and paused_until is not null and waiting"));
         }
 
         await app.StopAsync(worker);

@@ -3,7 +3,7 @@
 -- X6 of attempts that were told to come back later, in so many seconds each; p_rules: the limit that it concerns, null: of those that know the job, the ones with a rate, or all if none has.
 -- A rule that is named need not know the job: its handler may have called for others. The gates are paused for all who come, at most once for longer than they are already.
 -- The job itself waits at the first of its gates, by priority and age like the others there, or for its own time if no rule says which gates. No attempt is used up.
--- Jobs are locked first, in the order of their ids, then gates in the order of theirs, as all that lock both do.
+-- Jobs are locked first, in the order of their ids, then gates in the order of theirs, then their exits, as all that lock several do.
 create function jobs.push_back(p_session uuid, p_ids uuid[], p_attempts integer[], p_delays float8[], p_rules text[], out written integer, out room text[], out unknown text[]) language plpgsql as $$
 declare
   v_jobs   uuid[];    -- each with ...
@@ -31,23 +31,25 @@ begin
       (select array_agg(distinct m.type) from mine m where m.id not in (select o.id from told o))
     into v_jobs, v_gates, v_delays, v_first, unknown from told t;
 
-  with freed as materialized (
-    select s.gate collate "C" as gate, count(*)::integer as n
+  insert into jobs.gate as g (id, rule, waiting, paused_until, paused_by)
+  select t.gate, split_part(t.gate, ':', 1), t.gate = any(v_first), now() + t.delay * interval '1 second', t.id
+  from (select distinct on (x.gate) x.gate collate "C" as gate, x.delay, x.id from unnest(v_jobs, v_gates, v_delays) as x (id, gate, delay) order by x.gate, x.delay desc) t order by t.gate
+  on conflict (id) do update set
+    waiting = g.waiting or excluded.waiting,
+    paused_until = greatest(g.paused_until, excluded.paused_until),
+    paused_by = case when excluded.paused_until > coalesce(g.paused_until, '-infinity') then excluded.paused_by else g.paused_by end;
+
+  with freed as (
+    select s.gate collate "C" as gate, count(*) as n
     from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id cross join unnest(j.slots) as s (gate)
     where j.state = 'running' and j.attempt = t.attempt and j.session = p_session group by 1
-  ), told as (
-    select distinct on (t.gate) t.gate collate "C" as gate, t.delay, t.id from unnest(v_jobs, v_gates, v_delays) as t (id, gate, delay) order by t.gate, t.delay desc
   ), changed as (
-    insert into jobs.gate as g (id, rule, waiting, paused_until, paused_by)
-    select gate, split_part(gate, ':', 1), gate = any(v_first), now() + t.delay * interval '1 second', t.id from freed f full join told t using (gate) order by gate
-    on conflict (id) do update set
-      held = g.held - coalesce((select f.n from freed f where f.gate = g.id), 0),
-      waiting = g.waiting or coalesce(excluded.waiting, false),
-      paused_until = greatest(g.paused_until, excluded.paused_until),
-      paused_by = case when excluded.paused_until > coalesce(g.paused_until, '-infinity') then excluded.paused_by else g.paused_by end
-    returning g.id, g.waiting and coalesce(g.paused_until <= now(), true) as room
+    insert into jobs.gate_exit as x (id, freed, waiting)
+    select gate, coalesce(f.n, 0), w.gate is not null from freed f full join (select u.gate collate "C" as gate from unnest(v_first) as u (gate)) w using (gate) order by 1
+    on conflict (id) do update set freed = x.freed + excluded.freed, waiting = x.waiting or excluded.waiting
+    returning x.id, x.waiting
   )
-  select array_agg(c.id) into room from changed c where c.room;
+  select array_agg(c.id) into room from changed c where c.waiting and c.id <> all(coalesce(v_gates, '{}'));
 
   update jobs.job j set
     state = case when f.gate is null then 'scheduled' else 'blocked' end::jobs.state, session = null, ticket_at = null, slots = null, woken_at = null, blocked_on = f.gate,
@@ -69,7 +71,7 @@ end $$;
 
 alter table jobs.gate add column lent float8 not null default 0; -- seconds after its permit within which a lent token may still be used; what that could do to the bound is kept back for good
 
--- Slots that apps hold: held of the gate is the number of running jobs that name it and the sum of these.
+-- Slots that apps hold: jobs.held() of the gate is the number of running jobs that name it and the sum of these.
 create table jobs.hold (
   id      uuid        not null,
   gate    text collate "C" not null,
@@ -87,7 +89,7 @@ begin
   with gone as (
     delete from jobs.hold h using ended e where h.session = e.id returning h.gate, h.n
   )
-  update jobs.gate g set held = g.held - f.n from (select gate, sum(n)::integer as n from gone group by 1 order by 1) f where g.id = f.gate;
+  insert into jobs.gate_exit as x (id, freed) select g.gate, sum(g.n) from gone g group by 1 order by 1 on conflict (id) do update set freed = x.freed + excluded.freed;
   if found then
     perform jobs.signal('gates');
   end if;
@@ -197,7 +199,7 @@ begin
     wait := extract(epoch from v_gate.paused_until - v_now);
     return;
   end if;
-  if counts and v_gate.held + v_gate.woken + p_least > coalesce(v_gate.slots, v_rule.slots) then
+  if counts and jobs.held(v_gate) + v_gate.woken + p_least > coalesce(v_gate.slots, v_rule.slots) then
     return;
   end if;
 
@@ -230,6 +232,6 @@ begin
   if counts then
     insert into jobs.hold (id, gate, session, n) values (p_hold, v_id, p_session, granted);
   end if;
-  update jobs.gate g set held = v_gate.held + case when counts then granted else 0 end, level = v_gate.level, at = v_gate.at, segments = v_gate.segments, lent = v_gate.lent where g.id = v_id;
+  update jobs.gate g set taken = v_gate.taken + case when counts then granted else 0 end, level = v_gate.level, at = v_gate.at, segments = v_gate.segments, lent = v_gate.lent where g.id = v_id;
   said := 'granted';
 end $$;

@@ -2,9 +2,8 @@
 with gone as (
   delete from jobs.hold where id = any($1::uuid[]) returning gate, n
 ), freed as (
-  update jobs.gate g set held = g.held - f.n
-  from (select gate, sum(n)::integer as n from gone group by 1 order by 1) f
-  where g.id = f.gate
-  returning case when g.waiting then g.id end as gate
+  insert into jobs.gate_exit as x (id, freed) select g.gate, sum(g.n) from gone g group by 1 order by 1
+  on conflict (id) do update set freed = x.freed + excluded.freed
+  returning case when x.waiting then x.id end as gate
 )
 select coalesce(array_agg(gate) filter (where gate is not null), '{}') from freed
