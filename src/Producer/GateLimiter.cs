@@ -11,19 +11,6 @@ namespace Jobs.Producer;
 /// </summary>
 internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int queueLimit) : RateLimiter
 {
-    /// <summary>How long a block is lent: 5,000 tokens a second cost twenty statements a second.</summary>
-    private static readonly TimeSpan Block = TimeSpan.FromMilliseconds(50);
-
-    /// <summary>Where a token is lent alone.</summary>
-    private static readonly TimeSpan Alone = TimeSpan.FromMilliseconds(5);
-
-    /// <summary>Answers that took longer than what is lent would be useless for ever: both grow with the round trip, up to this.</summary>
-    private static readonly TimeSpan LongestLoan = TimeSpan.FromSeconds(2);
-    private const int RoundTrips = 4;
-
-    /// <summary>Nothing is known yet, and the first one may have to open a connection.</summary>
-    private static readonly TimeSpan FirstRoundTrip = TimeSpan.FromMilliseconds(25);
-
     /// <summary>As far ahead as claims of jobs: otherwise jobs would always be first.</summary>
     private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(100);
 
@@ -32,7 +19,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
     private static readonly TimeSpan LongestLook = TimeSpan.FromMilliseconds(250);
 
     private readonly Lock _lock = new();
-    private readonly LinkedList<Waiter> _queue = [];
+    private readonly LinkedList<PermitWaiter> _queue = [];
     private int _queued;          // permits that its waiters want
     private bool _pumping;
     private int _prefetch;        // what AttemptAcquire did not get
@@ -43,7 +30,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
     private long _until;          // ... and before this
     private int _pace = 1;        // how many were used of the last block, or twice as many if it was too small
     private int _block;
-    private long _roundTrip = (long)(FirstRoundTrip.TotalSeconds * desk.Time.TimestampFrequency);
+    private readonly LoanTimes _loans = new();
     private long? _refusedUntil;
     private Exception? _fault;    // why what AttemptAcquire asked for was not answered
     private long _succeeded;
@@ -110,7 +97,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
             return ValueTask.FromCanceled<RateLimitLease>(cancellationToken);
         }
 
-        Waiter waiter;
+        PermitWaiter waiter;
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
@@ -126,7 +113,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
                 return new(Fail(wait));
             }
 
-            waiter = new Waiter(permitCount, once);
+            waiter = new PermitWaiter(permitCount, once);
             waiter.Node = _queue.AddLast(waiter);
             _queued += permitCount;
             Pump();
@@ -147,7 +134,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
         }
     }
 
-    private async Task<RateLimitLease> WaitAsync(Waiter waiter, CancellationToken ct)
+    private async Task<RateLimitLease> WaitAsync(PermitWaiter waiter, CancellationToken ct)
     {
         await using var registration = ct.UnsafeRegister((_, token) =>
         {
@@ -192,7 +179,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
         return true;
     }
 
-    private Waiter Take(Waiter waiter)
+    private PermitWaiter Take(PermitWaiter waiter)
     {
         _queue.Remove(waiter.Node!);
         waiter.Node = null;
@@ -281,10 +268,8 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
             _block = _tokens = 0;
         }
 
-        return new PermitAsk(desk.Session.Id, Guid.CreateVersion7(), rule, key, least, Math.Max(Math.Max(_queued, _prefetch), _pace), Loan(Block), Loan(Alone), Ahead.TotalSeconds);
+        return new PermitAsk(desk.Session.Id, Guid.CreateVersion7(), rule, key, least, Math.Max(Math.Max(_queued, _prefetch), _pace), _loans.Block, _loans.Alone, Ahead.TotalSeconds);
     }
-
-    private double Loan(TimeSpan usual) => Math.Min(LongestLoan.TotalSeconds, Math.Max(usual.TotalSeconds, RoundTrips * desk.Time.GetElapsedTime(0, _roundTrip).TotalSeconds));
 
     /// <returns>False: there was nothing to be had.</returns>
     private async Task<bool> AskAsync(PermitAsk ask, int refusals)
@@ -296,7 +281,7 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
         var received = desk.Time.GetTimestamp();
         lock (_lock)
         {
-            (_counts, _roundTrip) = (answer.Counts, received - sent);
+            (_counts, _loans.RoundTrip) = (answer.Counts, desk.Time.GetElapsedTime(sent, received));
             _refusedUntil = answer.Said == "wait" && answer.Wait is { } seconds ? received + Ticks(seconds) : null;
         }
 
@@ -406,16 +391,4 @@ internal sealed class GateLimiter(PermitDesk desk, string rule, string? key, int
     }
 
     private long Ticks(double seconds) => (long)(seconds * desk.Time.TimestampFrequency);
-
-    private sealed class Waiter(int count, bool once)
-    {
-        public int Count => count;
-
-        /// <summary>It has one answer only: there was no room to wait.</summary>
-        public bool Once => once;
-
-        public LinkedListNode<Waiter>? Node { get; set; }
-
-        public TaskCompletionSource<RateLimitLease> Lease { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
 }
