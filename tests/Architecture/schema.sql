@@ -411,8 +411,7 @@ begin
       v_at := v_gate.at;
       v_seg := v_gate.segments;
       for i in 1 .. v_room + v_gate.kept + 1 loop
-        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit
-          from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.lent_period, v_gate.lent_burst, v_level, v_at, v_seg, v_now, 1) p;
+        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.lent_period, v_gate.lent_burst, v_level, v_at, v_seg, v_now, 1) p;
         if v_permit > v_now + p_ahead * interval '1 second' then
           v_room := least(v_room, i - 1 - v_gate.kept);
           exit;
@@ -820,8 +819,7 @@ begin
       if v_rule.algorithm is not null then
         v_gate := v_gates[i];
         select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_permit
-          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent),
-            jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
+          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
         v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then jobs.burst_of('token', coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent) else coalesce(v_gate.amount, v_rule.amount) end;
         v_new[i] := v_gate;
       end if;
@@ -868,8 +866,7 @@ begin
           end if;
           if v_rule.algorithm is not null then
             select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_one
-              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent),
-                jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
+              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
             v_permit := greatest(v_permit, v_one);
             if v_permit > v_until then
               v_stop := c.places[i];
