@@ -94,6 +94,26 @@ internal sealed class LimitStore(Database database)
         _ => throw new ArgumentOutOfRangeException(nameof(algorithm), algorithm, "No such algorithm."),
     };
 
+    /// <summary>Permits for an app, at once or refused. Not safe to repeat with the same hold: whoever gets no answer gives it back and asks under another.</summary>
+    public async Task<TakenPermits> TakeAsync(PermitAsk ask, CancellationToken ct)
+    {
+        await using var command = database.Command("take_permits", Param.Of(ask.Session), Param.Of(ask.Hold), Param.Of(ask.Rule), Param.Text(ask.Key), Param.Of(ask.Least), Param.Of(ask.Want),
+            Param.Of(ask.Valid), Param.Of(ask.Short), Param.Of(ask.Ahead));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        await reader.ReadAsync(ct);
+        return new TakenPermits(reader.GetString(0), reader.IsDBNull(1) ? 0 : reader.GetInt32(1), Number(2), Number(3), Number(4), !reader.IsDBNull(5) && reader.GetBoolean(5));
+
+        double? Number(int column) => reader.IsDBNull(column) ? null : reader.GetDouble(column);
+    }
+
+    /// <summary>Slots that an app has held; each is given back once.</summary>
+    /// <returns>The gates at which jobs wait for them.</returns>
+    public async Task<string[]> GiveBackAsync(Guid[] holds, CancellationToken ct)
+    {
+        await using var command = database.Command("give_back_holds", Param.Of(holds));
+        return (string[])(await command.ExecuteScalarAsync(ct))!;
+    }
+
     /// <summary>Gates about which nothing need be remembered.</summary>
     public async Task<int> ForgetGatesAsync(int limit, CancellationToken ct)
     {
@@ -107,3 +127,18 @@ internal sealed class LimitStore(Database database)
 /// <param name="Timed">Not for somebody's end: a rate or a pause holds it back.</param>
 [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
 internal readonly record struct WaitingGate(string Id, bool Timed);
+
+/// <summary>What an app asks a limit for. Times in seconds.</summary>
+/// <param name="Session">Who holds its slots.</param>
+/// <param name="Hold">A new id.</param>
+/// <param name="Rule">The limit.</param>
+/// <param name="Key">The value of its key; null: it has none.</param>
+/// <param name="Least">So many or none.</param>
+/// <param name="Want">Tokens that will be of use.</param>
+/// <param name="Valid">How long tokens are lent in blocks.</param>
+/// <param name="Short">The same where each is lent alone.</param>
+/// <param name="Ahead">How long before its time a permit may be given.</param>
+internal sealed record PermitAsk(Guid Session, Guid Hold, string Rule, string? Key, int Least, int Want, double Valid, double Short, double Ahead);
+
+/// <summary>What a limit says to that; see 0016_permits.sql.</summary>
+internal sealed record TakenPermits(string Said, int Granted, double? Wait, double? Valid, double? Most, bool Counts);

@@ -250,12 +250,14 @@ internal sealed class Executor(
                 return json.Length <= _options.MaxArgumentBytes
                     ? Completion.Ended(attempt, JobState.Succeeded, json)
                     : throw new JobTooLargeException($"the result of a \"{attempt.Job.Type}\" job", json.Length, _options.MaxArgumentBytes);
-            case JobOutcome.Retry or JobOutcome.Snooze when attempt.Why == Stop.Cancel:
-                return Cancelled(attempt, $" Then its handler wanted it to {(outcome is JobOutcome.Retry ? "be tried again" : "snooze")}.", stack: null);
+            case JobOutcome.Retry or JobOutcome.Snooze or JobOutcome.Limited when attempt.Why == Stop.Cancel:
+                return Cancelled(attempt, $" Then its handler wanted it to {(outcome is JobOutcome.Retry ? "be tried again" : outcome is JobOutcome.Snooze ? "snooze" : "come back later")}.", stack: null);
             case JobOutcome.Retry retry:
                 return Failed(attempt, "Jobs.RetryAfter", retry.Reason, stack: null, retry.Delay);
             case JobOutcome.Snooze snooze:
                 return Completion.Deferred(attempt, snooze.Delay, error: null);
+            case JobOutcome.Limited told:
+                return Completion.PushedBack(attempt, told);
             case JobOutcome.Fail fail:
                 attempt.ErrorType = "Jobs.FailNow";
                 log.JobFailed(attempt.Job.Id, attempt.Job.Type, attempt.Job.Failures + 1, fail.Reason);

@@ -68,6 +68,10 @@ internal static partial class LogMessages
     [LoggerMessage(1432, LogLevel.Error, "{Count} outcomes could not be written before the shutdown's deadline; their jobs are run again: {Error}")]
     public static partial void OutcomesGivenUp(this ILogger log, int count, string error);
 
+    [LoggerMessage(1433, LogLevel.Warning, "A handler of {Type} said RateLimited, and no limit knows the job, or none with the name it gave: only that job waits, and others of its kind go on. "
+        + "Set a limit for its queue, its type or a key with IJobLimits.SetAsync. Said once for each type")]
+    public static partial void NoLimitKnows(this ILogger log, string type);
+
     [LoggerMessage(1440, LogLevel.Information, "Queue {Queue} is paused: its tickets went back to the broker, and none of its jobs is started until it is resumed")]
     public static partial void QueuePaused(this ILogger log, string queue);
 

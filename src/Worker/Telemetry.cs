@@ -127,6 +127,7 @@ internal static class Outcomes
     public const string Failed = "failed";
     public const string Retried = "retried";
     public const string Snoozed = "snoozed";
+    public const string RateLimited = "rate_limited";
     public const string Cancelled = "cancelled";
     public const string HandedBack = "handed_back";
     public const string Lost = "lost";
@@ -137,6 +138,7 @@ internal static class Outcomes
         { End: JobState.Succeeded } => Succeeded,
         { End: JobState.Cancelled } => Cancelled,
         { End: not null } => Failed,
+        { Told: not null } => RateLimited,
         { Error: null } => Snoozed,
         not null => Retried,
         null => attempt.Why == Stop.Lost ? Lost : HandedBack,

@@ -50,6 +50,7 @@ table gate with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=
   level double precision not null default 0
   at timestamp with time zone
   segments real[]
+  lent double precision not null default 0
   constraint gate_pk PRIMARY KEY (id)
   CREATE INDEX gate_rule ON jobs.gate USING btree (rule)
   CREATE INDEX gate_waiting ON jobs.gate USING btree (id) WHERE waiting
@@ -157,6 +158,15 @@ table history_succeeded partition of history FOR VALUES IN ('succeeded') partiti
   CREATE INDEX history_succeeded_ended_at_idx ON ONLY jobs.history_succeeded USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_succeeded_id_idx ON ONLY jobs.history_succeeded USING btree (id)
   CREATE INDEX history_succeeded_tags_idx ON ONLY jobs.history_succeeded USING gin (tags) WHERE (tags IS NOT NULL)
+table hold
+  id uuid not null
+  gate text not null
+  session uuid not null
+  n integer not null
+  since timestamp with time zone not null default now()
+  constraint hold_n CHECK ((n > 0))
+  constraint hold_pk PRIMARY KEY (id)
+  CREATE INDEX hold_session ON jobs.hold USING btree (session)
 table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=50000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_scale_factor=0.2, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=50)
   id uuid not null
   enqueued_at timestamp with time zone not null default now()
@@ -382,7 +392,8 @@ declare
   v_sent   integer;
 begin
   for v_gate in
-    select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens, r.period, r.burst,
+    select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens,
+      jobs.period_of(r.algorithm, r.period, g.lent) as lent_period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as lent_burst,
       case when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
     from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
     where g.id = any(p_gates) and g.waiting order by g.id for update of g
@@ -400,7 +411,7 @@ begin
       v_at := v_gate.at;
       v_seg := v_gate.segments;
       for i in 1 .. v_room + v_gate.kept + 1 loop
-        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.period, v_gate.burst, v_level, v_at, v_seg, v_now, 1) p;
+        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.lent_period, v_gate.lent_burst, v_level, v_at, v_seg, v_now, 1) p;
         if v_permit > v_now + p_ahead * interval '1 second' then
           v_room := least(v_room, i - 1 - v_gate.kept);
           exit;
@@ -425,6 +436,14 @@ begin
     end if;
   end loop;
 end $function$
+
+CREATE OR REPLACE FUNCTION jobs.burst_of(algorithm text, amount double precision, period double precision, burst double precision, lent double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case when algorithm = 'token' and lent > 0 then greatest(1, burst - amount / period * lent) else burst end
+$function$
 
 CREATE OR REPLACE FUNCTION jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead double precision)
  RETURNS TABLE(said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamp with time zone, args json, timeout real, batch uuid, after uuid[], trace text, meta jsonb, limited boolean, wait double precision)
@@ -522,7 +541,12 @@ begin
   update jobs.gate_exit x set waiting = g.waiting from jobs.gate g where g.rule = p_name and x.id = g.id and x.waiting <> g.waiting;
   -- Whoever ends now has to wait to give a slot back, and is counted yet.
   update jobs.gate g set taken = coalesce(n.n, 0), seen = x.freed
-  from jobs.gate_exit x left join (select s.gate, count(*) as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate) n on n.gate = x.id
+  from jobs.gate_exit x left join (
+    select u.gate, sum(u.n) as n from (
+      select s.gate, 1 as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name
+      union all
+      select h.gate, h.n from jobs.hold h where split_part(h.gate, ':', 1) = p_name) u -- what apps hold counts until they give it back, whatever becomes of the rule
+    group by u.gate) n on n.gate = x.id
   where g.rule = p_name and x.id = g.id;
 end $function$
 
@@ -628,6 +652,51 @@ AS $function$
   from (select length(value) + case when octet_length(value) >= 104 then length(regexp_replace(value, '[^\U00010000-\U0010ffff]', '', 'g')) else 0 end as length) l
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.lend(algorithm text, amount double precision, period double precision, burst double precision, INOUT level double precision, INOUT at timestamp with time zone, INOUT segments real[], INOUT lent double precision, t timestamp with time zone, cost double precision, p_valid double precision, p_short double precision, OUT permit timestamp with time zone, OUT valid double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_lent   float8 := lent;
+  v_extra  float8;
+  v_period float8;
+begin
+  select l.lent, l.valid, l.extra into lend.lent, lend.valid, v_extra from jobs.loan(algorithm, amount, period, burst, lent, p_valid, p_short) l;
+  v_period := jobs.period_of(algorithm, period, lent);
+  if algorithm = 'sliding' and lent > v_lent and at is not null then -- its hundredths are longer from now on: what was counted leaves late, not early
+    at := jobs.next_hundredth(at, v_period);
+  end if;
+  select p.level + v_extra, p.at, p.segments, p.permit into lend.level, lend.at, lend.segments, lend.permit
+    from jobs.permit(algorithm, amount, v_period, jobs.burst_of(algorithm, amount, period, burst, lent), level, at, segments, t, cost) p;
+  if algorithm = 'fixed' then -- not into the next period
+    valid := least(valid, period - extract(epoch from permit - at));
+  end if;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.loan(algorithm text, amount double precision, period double precision, burst double precision, INOUT lent double precision, p_valid double precision, p_short double precision, OUT valid double precision, OUT extra double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_rate float8 := amount / period;
+begin
+  extra := 0;
+  if algorithm = 'fixed' then
+    valid := greatest(p_valid, 2); -- and never into the next period
+  elsif algorithm = 'sliding' then
+    valid := greatest(case when period >= 20 * p_valid then p_valid else p_short end, least(2, period / 50));
+    lent := greatest(lent, valid);
+  elsif algorithm = 'token' and v_rate * p_valid > 0.05 and burst - v_rate * greatest(lent, p_valid) >= greatest(1, burst / 2) then
+    valid := p_valid;
+    lent := greatest(lent, valid);
+  else
+    valid := greatest(p_short, least(2, 0.02 / v_rate));
+    extra := v_rate * valid;
+  end if;
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.make_partitions(ahead interval)
  RETURNS integer
  LANGUAGE plpgsql
@@ -688,6 +757,14 @@ AS $function$
   select encode(set_bit(set_bit(
     overlay(uuid_send(gen_random_uuid()) placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
     52, 1), 53, 1), 'hex')::uuid
+$function$
+
+CREATE OR REPLACE FUNCTION jobs.next_hundredth(t timestamp with time zone, period double precision)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select 'epoch'::timestamptz + ceil(extract(epoch from t) * 1000000 / ceil(period * 1e4)::bigint) * ceil(period * 1e4)::bigint * interval '1 microsecond'
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead double precision, p_taken boolean)
@@ -751,8 +828,8 @@ begin
       if v_rule.algorithm is not null then
         v_gate := v_gates[i];
         select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_permit
-          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
-        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then v_rule.burst else coalesce(v_gate.amount, v_rule.amount) end;
+          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
+        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then jobs.burst_of('token', coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent) else coalesce(v_gate.amount, v_rule.amount) end;
         v_new[i] := v_gate;
       end if;
     end loop;
@@ -798,7 +875,7 @@ begin
           end if;
           if v_rule.algorithm is not null then
             select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_one
-              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
+              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
             v_permit := greatest(v_permit, v_one);
             if v_permit > v_until then
               v_stop := c.places[i];
@@ -852,6 +929,14 @@ begin
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
   where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
 end $function$
+
+CREATE OR REPLACE FUNCTION jobs.period_of(algorithm text, period double precision, lent double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case when algorithm = 'sliding' then period + lent else period end
+$function$
 
 CREATE OR REPLACE FUNCTION jobs.permit(algorithm text, amount double precision, period double precision, burst double precision, INOUT level double precision, INOUT at timestamp with time zone, INOUT segments real[], t timestamp with time zone, cost double precision, OUT permit timestamp with time zone)
  RETURNS record
@@ -1057,6 +1142,88 @@ AS $function$
   end
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.take_permits(p_session uuid, p_hold uuid, p_rule text, p_key text, p_least integer, p_want integer, p_valid double precision, p_short double precision, p_ahead double precision, OUT said text, OUT granted integer, OUT wait double precision, OUT valid double precision, OUT most double precision, OUT counts boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_rule   jobs.limit_rule;
+  v_gate   jobs.gate;
+  v_id     text;
+  v_now    timestamptz;
+  v_amount float8;
+  v_lent   float8;
+  v_permit timestamptz;
+  v_valid  float8;
+  v_after  jobs.gate;
+begin
+  perform jobs.share_limits();
+  select * into v_rule from jobs.limit_rule r where r.name = p_rule;
+  if not found or (v_rule.key is null) <> (p_key is null) then
+    said := case when v_rule.name is null then 'none' when p_key is null then 'keyed' else 'plain' end;
+    return;
+  end if;
+  counts := v_rule.counts;
+  if counts then
+    perform from jobs.session s where s.id = p_session for key share;
+    if not found then
+      said := 'gone';
+      return;
+    end if;
+  end if;
+  v_id := p_rule || ':' || jobs.gate_key(to_json(p_key), case when p_key is not null then '{}'::text[] end);
+  insert into jobs.gate as g (id, rule) values (v_id, p_rule)
+  on conflict (id) do update set woken = case when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end returning g.* into v_gate;
+  v_now := clock_timestamp(); -- after the lock
+  v_amount := coalesce(v_gate.amount, v_rule.amount);
+  select l.lent into v_lent from jobs.loan(v_rule.algorithm, v_amount, v_rule.period, v_rule.burst, v_gate.lent, p_valid, p_short) l;
+  most := least(case when counts then greatest(1, coalesce(v_gate.slots, v_rule.slots)) end,
+    greatest(1, floor(case v_rule.algorithm when 'token' then jobs.burst_of('token', v_amount, v_rule.period, v_rule.burst, v_lent) when 'leaky' then 'infinity' else coalesce(v_amount, 'infinity') end)));
+  said := case when p_least > most then 'never' else 'wait' end;
+  if said = 'never' then
+    return;
+  end if;
+  if v_gate.paused_until > v_now then
+    wait := extract(epoch from v_gate.paused_until - v_now);
+    return;
+  end if;
+  if counts and jobs.held(v_gate) + v_gate.woken + p_least > coalesce(v_gate.slots, v_rule.slots) then
+    return;
+  end if;
+
+  granted := p_least;
+  wait := 0;
+  if v_rule.algorithm is not null then
+    -- A block, if it is there at once or nearly; else what is needed least.
+    if not counts and v_rule.algorithm <> 'leaky' then
+      granted := greatest(p_least, least(p_want, floor(v_amount / v_rule.period * p_valid), most, 1e6));
+    end if;
+    loop
+      v_after := v_gate;
+      select l.level, l.at, l.segments, l.lent, l.permit, l.valid into v_after.level, v_after.at, v_after.segments, v_after.lent, v_permit, v_valid
+        from jobs.lend(v_rule.algorithm, v_amount, v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, v_gate.lent, v_now, granted, p_valid, p_short) l;
+      exit when granted = p_least or v_permit <= v_now + case when v_rule.algorithm = 'token' then p_ahead else 0 end * interval '1 second';
+      granted := p_least;
+    end loop;
+    if v_permit > v_now + p_ahead * interval '1 second' then
+      -- The meter keeps back from now on what loans need: with the whole burst for themselves, jobs would always be first.
+      update jobs.gate g set lent = v_lent, at = case when v_rule.algorithm = 'sliding' and v_lent > v_gate.lent then jobs.next_hundredth(v_gate.at, v_rule.period + v_lent) else g.at end
+      where g.id = v_id and v_lent > v_gate.lent;
+      granted := null;
+      wait := extract(epoch from v_permit - v_now);
+      return;
+    end if;
+    v_gate := v_after;
+    valid := v_valid;
+    wait := greatest(0, extract(epoch from v_permit - clock_timestamp()));
+  end if;
+  if counts then
+    insert into jobs.hold (id, gate, session, n) values (p_hold, v_id, p_session, granted);
+  end if;
+  update jobs.gate g set taken = v_gate.taken + case when counts then granted else 0 end, level = v_gate.level, at = v_gate.at, segments = v_gate.segments, lent = v_gate.lent where g.id = v_id;
+  said := 'granted';
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.take_tokens(p_queue text, p_n integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -1066,9 +1233,10 @@ declare
   v_taken integer;
 begin
   with meter as materialized (
-    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then l.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
     from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
-      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+      cross join lateral (select jobs.period_of(r.algorithm, r.period, g.lent) as period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as burst) l
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), l.period, l.burst, g.level, g.at, g.segments, now(), p_n) p
     where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
   )
   update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
@@ -1195,3 +1363,4 @@ end $function$
 view idle_gate
 view outbox
 CREATE TRIGGER outbox_insert INSTEAD OF INSERT ON jobs.outbox FOR EACH ROW EXECUTE FUNCTION jobs.write_outbox()
+CREATE TRIGGER session_holds AFTER DELETE ON jobs.session REFERENCING OLD TABLE AS ended FOR EACH STATEMENT EXECUTE FUNCTION jobs.end_holds()

@@ -63,7 +63,7 @@ alter table jobs.job
   add column woken_at   timestamptz;             -- queued, admitted by a gate then: it may take the room that is kept
 create index job_blocked on jobs.job (blocked_on, priority desc, id) where blocked_on is not null;
 
--- Running jobs that name this gate in their slots. Only the statements that start and stop a run change it, so it cannot leak.
+-- Running jobs that name this gate in their slots, and what apps hold of it (jobs.hold). Only the statements that start and stop a run change it, so it cannot leak.
 create function jobs.held(g jobs.gate) returns integer language sql stable as $$
   select (g.taken - coalesce((select x.freed from jobs.gate_exit x where x.id = g.id), g.seen) + g.seen)::integer
 $$;
@@ -166,9 +166,10 @@ declare
   v_taken integer;
 begin
   with meter as materialized (
-    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then l.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
     from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
-      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+      cross join lateral (select jobs.period_of(r.algorithm, r.period, g.lent) as period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as burst) l
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), l.period, l.burst, g.level, g.at, g.segments, now(), p_n) p
     where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
   )
   update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
@@ -238,8 +239,8 @@ begin
       if v_rule.algorithm is not null then
         v_gate := v_gates[i];
         select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_permit
-          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
-        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then v_rule.burst else coalesce(v_gate.amount, v_rule.amount) end;
+          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
+        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then jobs.burst_of('token', coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent) else coalesce(v_gate.amount, v_rule.amount) end;
         v_new[i] := v_gate;
       end if;
     end loop;
@@ -289,7 +290,7 @@ begin
           end if;
           if v_rule.algorithm is not null then
             select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_one
-              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
+              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
             v_permit := greatest(v_permit, v_one);
             if v_permit > v_until then
               v_stop := c.places[i];
@@ -342,67 +343,4 @@ begin
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
   where n.waiting and r.counts and n.taken + n.woken + n.woken_before < coalesce(n.slots, r.slots);
-end $$;
-
--- Up to p_most jobs that are blocked on each of these gates, by priority and age, as many as there is room for, or will be in p_ahead seconds: queued under a new dispatch. Room is kept
--- for them until they are claimed, or for one to two seconds. Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
-create function jobs.admit(p_gates text[], p_ahead float8, p_most integer)
-returns table (id uuid, dispatch integer, queue text, priority smallint, type text) language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_gate   record;
-  v_level  float8;
-  v_at     timestamptz;
-  v_freed  bigint;
-  v_seg    float4[];
-  v_room   integer;
-  v_permit timestamptz;
-  v_now    timestamptz;
-  v_sent   integer;
-begin
-  for v_gate in
-    select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens, r.period, r.burst,
-      g.woken_at > now() - interval '1 second' as lately, case when g.woken_at > now() - interval '1 second' then g.woken + g.woken_before when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
-    from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
-    where g.id = any(p_gates) and g.waiting order by g.id for update of g
-  loop
-    v_now := clock_timestamp(); -- after the lock
-    v_room := p_most;
-    if v_gate.counts then
-      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
-      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
-    end if;
-    if v_gate.name is not null and v_gate.paused_until > v_now + p_ahead * interval '1 second' then
-      v_room := 0;
-    elsif v_gate.algorithm is not null and v_room > 0 then
-      v_level := v_gate.level;
-      v_at := v_gate.at;
-      v_seg := v_gate.segments;
-      for i in 1 .. v_room + v_gate.kept + 1 loop
-        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.period, v_gate.burst, v_level, v_at, v_seg, v_now, 1) p;
-        if v_permit > v_now + p_ahead * interval '1 second' then
-          v_room := least(v_room, i - 1 - v_gate.kept);
-          exit;
-        end if;
-      end loop;
-    end if;
-    if v_room > 0 then
-      return query
-      with first as materialized (
-        select j.id from jobs.job j
-        where j.blocked_on = v_gate.id and not exists (select from jobs.queue q where q.name = j.queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now()))
-        order by j.priority desc, j.id limit v_room for update skip locked
-      )
-      update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
-      from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
-      returning j.id, j.dispatch, j.queue, j.priority, j.type;
-      get diagnostics v_sent = row_count;
-      update jobs.gate g set
-        woken = v_sent + case when v_gate.lately then g.woken else 0 end, woken_before = case when v_gate.lately then g.woken_before else v_gate.kept end,
-        woken_at = case when v_gate.lately then g.woken_at else now() end,
-        waiting = exists (select from jobs.job j where j.blocked_on = g.id)
-      where g.id = v_gate.id;
-      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
-    end if;
-  end loop;
 end $$;

@@ -1,4 +1,4 @@
--- The meters of rates; then setting and removing the rules of limits.
+-- The meters of rates, setting and removing the rules of limits, and who is let through after waiting.
 
 -- How many tokens a job takes: what its arguments say at this path, if that is a positive number, else one. Never an error: it would stop the claims of the whole queue.
 create function jobs.token_cost(args json, cost text[]) returns float8 language sql immutable parallel safe as $$
@@ -111,7 +111,12 @@ begin
   update jobs.gate_exit x set waiting = g.waiting from jobs.gate g where g.rule = p_name and x.id = g.id and x.waiting <> g.waiting;
   -- Whoever ends now has to wait to give a slot back, and is counted yet.
   update jobs.gate g set taken = coalesce(n.n, 0), seen = x.freed
-  from jobs.gate_exit x left join (select s.gate, count(*) as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate) n on n.gate = x.id
+  from jobs.gate_exit x left join (
+    select u.gate, sum(u.n) as n from (
+      select s.gate, 1 as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name
+      union all
+      select h.gate, h.n from jobs.hold h where split_part(h.gate, ':', 1) = p_name) u -- what apps hold counts until they give it back, whatever becomes of the rule
+    group by u.gate) n on n.gate = x.id
   where g.rule = p_name and x.id = g.id;
 end $$;
 
@@ -243,4 +248,68 @@ begin
     tokens := amount - case when algorithm = 'fixed' then case when v_steps = 0 then level else 0 end else coalesce((select sum(s) from unnest(segments[1:101 - v_steps]) s), 0) end;
   end if;
   tokens := greatest(0, tokens);
+end $$;
+
+-- Up to p_most jobs that are blocked on each of these gates, by priority and age, as many as there is room for, or will be in p_ahead seconds: queued under a new dispatch. Room is kept
+-- for them until they are claimed, or for one to two seconds. Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
+create function jobs.admit(p_gates text[], p_ahead float8, p_most integer)
+returns table (id uuid, dispatch integer, queue text, priority smallint, type text) language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_gate   record;
+  v_level  float8;
+  v_at     timestamptz;
+  v_freed  bigint;
+  v_seg    float4[];
+  v_room   integer;
+  v_permit timestamptz;
+  v_now    timestamptz;
+  v_sent   integer;
+begin
+  for v_gate in
+    select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens,
+      jobs.period_of(r.algorithm, r.period, g.lent) as lent_period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as lent_burst,
+      g.woken_at > now() - interval '1 second' as lately, case when g.woken_at > now() - interval '1 second' then g.woken + g.woken_before when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
+    from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
+    where g.id = any(p_gates) and g.waiting order by g.id for update of g
+  loop
+    v_now := clock_timestamp(); -- after the lock
+    v_room := p_most;
+    if v_gate.counts then
+      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
+      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
+    end if;
+    if v_gate.name is not null and v_gate.paused_until > v_now then -- not ahead: a claim does not wait for the end of a pause
+      v_room := 0;
+    elsif v_gate.algorithm is not null and v_room > 0 then
+      v_level := v_gate.level;
+      v_at := v_gate.at;
+      v_seg := v_gate.segments;
+      for i in 1 .. v_room + v_gate.kept + 1 loop
+        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.lent_period, v_gate.lent_burst, v_level, v_at, v_seg, v_now, 1) p;
+        if v_permit > v_now + p_ahead * interval '1 second' then
+          v_room := least(v_room, i - 1 - v_gate.kept);
+          exit;
+        end if;
+      end loop;
+    end if;
+    if v_room > 0 then
+      return query
+      with first as materialized (
+        select j.id from jobs.job j
+        where j.blocked_on = v_gate.id and not exists (select from jobs.queue q where q.name = j.queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now()))
+        order by j.priority desc, j.id limit v_room for update skip locked
+      )
+      update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
+      from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
+      returning j.id, j.dispatch, j.queue, j.priority, j.type;
+      get diagnostics v_sent = row_count;
+      update jobs.gate g set
+        woken = v_sent + case when v_gate.lately then g.woken else 0 end, woken_before = case when v_gate.lately then g.woken_before else v_gate.kept end,
+        woken_at = case when v_gate.lately then g.woken_at else now() end,
+        waiting = exists (select from jobs.job j where j.blocked_on = g.id)
+      where g.id = v_gate.id;
+      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
+    end if;
+  end loop;
 end $$;
