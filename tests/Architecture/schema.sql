@@ -44,6 +44,7 @@ table gate with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=
   seen bigint not null default 0
   waiting boolean not null default false
   woken integer not null default 0
+  woken_before integer not null default 0
   woken_at timestamp with time zone
   paused_until timestamp with time zone
   paused_by uuid
@@ -394,7 +395,7 @@ begin
   for v_gate in
     select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens,
       jobs.period_of(r.algorithm, r.period, g.lent) as lent_period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as lent_burst,
-      case when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
+      g.woken_at > now() - interval '1 second' as lately, case when g.woken_at > now() - interval '1 second' then g.woken + g.woken_before when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
     from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
     where g.id = any(p_gates) and g.waiting order by g.id for update of g
   loop
@@ -404,7 +405,7 @@ begin
       select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
       v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
     end if;
-    if v_gate.name is not null and v_gate.paused_until > v_now + p_ahead * interval '1 second' then
+    if v_gate.name is not null and v_gate.paused_until > v_now then -- not ahead: a claim does not wait for the end of a pause
       v_room := 0;
     elsif v_gate.algorithm is not null and v_room > 0 then
       v_level := v_gate.level;
@@ -429,7 +430,9 @@ begin
       from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
       returning j.id, j.dispatch, j.queue, j.priority, j.type;
       get diagnostics v_sent = row_count;
-      update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
+      update jobs.gate g set
+        woken = v_sent + case when v_gate.lately then g.woken else 0 end, woken_before = case when v_gate.lately then g.woken_before else v_gate.kept end,
+        woken_at = case when v_gate.lately then g.woken_at else now() end,
         waiting = exists (select from jobs.job j where j.blocked_on = g.id)
       where g.id = v_gate.id;
       update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
@@ -503,7 +506,7 @@ begin
         then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) - gate.seen else 0 end,
       seen = case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
         then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) else gate.seen end
-    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
+    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken + gate.woken_before = 0 or gate.woken_at <= now() - interval '2 seconds')
       and coalesce(gate.taken <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
   ), told as materialized (
     select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
@@ -572,6 +575,21 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0)); -- and look again
     v_locked := true;
   end loop;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.end_holds()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with gone as (
+    delete from jobs.hold h using ended e where h.session = e.id returning h.gate, h.n
+  )
+  insert into jobs.gate_exit as x (id, freed) select g.gate, sum(g.n) from gone g group by 1 order by 1 on conflict (id) do update set freed = x.freed + excluded.freed;
+  if found then
+    perform jobs.signal('gates');
+  end if;
+  return null;
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid, tags text[] DEFAULT NULL::text[], meta json DEFAULT NULL::json, trace text DEFAULT NULL::text)
@@ -811,12 +829,15 @@ begin
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
     insert into jobs.gate (id, rule, taken) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
-    on conflict (id) do update set taken = gate.taken + excluded.taken, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    on conflict (id) do update set taken = gate.taken + excluded.taken,
+      woken = case when gate.woken_at > now() - interval '1 second' then gate.woken else 0 end,
+      woken_before = case when gate.woken_at > now() - interval '1 second' then gate.woken_before when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end,
+      woken_at = case when gate.woken_at > now() - interval '1 second' then gate.woken_at else now() end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
-    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken + (l.g).woken_before <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
     into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
@@ -843,7 +864,7 @@ begin
       v_gates[c.place].seen := c.freed;
     end loop;
     for c in
-      select j.id, j.woken_at is not null as woken, x.places, x.costs
+      select j.id, j.woken_at, j.woken_at is not null as woken, x.places, x.costs
       from jobs.job j cross join lateral (
         select array_agg(array_position(v_ids, r.name || ':' || k.key) order by r.name) as places,
           array_agg(case when r.algorithm is not null then jobs.token_cost(j.args, r.cost) end order by r.name) as costs
@@ -855,7 +876,11 @@ begin
       -- Room that was kept for it is its own now, or nobody's.
       if c.woken then
         for i in 1 .. cardinality(c.places) loop
-          v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+          if c.woken_at >= v_gates[c.places[i]].woken_at then
+            v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+          else
+            v_gates[c.places[i]].woken_before := greatest(0, v_gates[c.places[i]].woken_before - 1);
+          end if;
         end loop;
       end if;
 
@@ -869,7 +894,7 @@ begin
           v_gate := v_gates[c.places[i]];
           v_rule := v_rules[c.places[i]];
           if v_gate.paused_until > now() or v_gate.waiting and not c.woken
-             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken + v_gate.woken_before end) >= coalesce(v_gate.slots, v_rule.slots) then
             v_stop := c.places[i];
             exit;
           end if;
@@ -904,7 +929,7 @@ begin
   end if;
 
   if v_rated or not v_fits then
-    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, woken_before = n.woken_before, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
     update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
@@ -927,7 +952,7 @@ begin
   select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
-  where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
+  where n.waiting and r.counts and n.taken + n.woken + n.woken_before < coalesce(n.slots, r.slots);
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.period_of(algorithm text, period double precision, lent double precision)
@@ -990,6 +1015,72 @@ begin
     end if;
     segments[1] := segments[1] + v_cost;
     permit := greatest(t, at);
+  end if;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.push_back(p_session uuid, p_ids uuid[], p_attempts integer[], p_delays double precision[], p_rules text[], OUT written integer, OUT room text[], OUT unknown text[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_jobs   uuid[];    -- each with ...
+  v_gates  text[];    -- ... one of its gates
+  v_delays float8[];
+  v_first  text[];    -- the gates at which they wait
+begin
+  perform jobs.share_limits();
+  perform from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id
+    where j.state = 'running' and j.attempt = t.attempt and j.session = p_session order by j.id for update of j;
+
+  with mine as materialized (
+    select t.*, j.queue, j.type, j.args from unnest(p_ids, p_attempts, p_delays, p_rules) as t (id, attempt, delay, rule) join jobs.job j on j.id = t.id
+    where j.state = 'running' and j.attempt = t.attempt and j.session = p_session
+  ), known as materialized (
+    select m.id, m.delay, m.rule, r.name || ':' || k.key collate "C" as gate, r.algorithm is not null as rated
+    from mine m
+      join jobs.limit_rule r on case when m.rule is null then (r.queue is null or r.queue = m.queue) and (r.type is null or r.type = m.type) else r.name = m.rule end
+      cross join lateral (select jobs.gate_key(m.args, r.key) as key) k
+    where k.key is not null
+  ), told as (
+    select k.* from known k where k.rated or k.rule is not null or not exists (select from known o where o.id = k.id and o.rated)
+  )
+  select array_agg(t.id), array_agg(t.gate), array_agg(t.delay), (select array_agg(distinct f.gate) from (select min(o.gate) as gate from told o group by o.id) f),
+      (select array_agg(distinct m.type) from mine m where m.id not in (select o.id from told o))
+    into v_jobs, v_gates, v_delays, v_first, unknown from told t;
+
+  insert into jobs.gate as g (id, rule, waiting, paused_until, paused_by)
+  select t.gate, split_part(t.gate, ':', 1), t.gate = any(v_first), now() + t.delay * interval '1 second', t.id
+  from (select distinct on (x.gate) x.gate collate "C" as gate, x.delay, x.id from unnest(v_jobs, v_gates, v_delays) as x (id, gate, delay) order by x.gate, x.delay desc) t order by t.gate
+  on conflict (id) do update set
+    waiting = g.waiting or excluded.waiting,
+    paused_until = greatest(g.paused_until, excluded.paused_until),
+    paused_by = case when excluded.paused_until > coalesce(g.paused_until, '-infinity') then excluded.paused_by else g.paused_by end;
+
+  with freed as (
+    select s.gate collate "C" as gate, count(*) as n
+    from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id cross join unnest(j.slots) as s (gate)
+    where j.state = 'running' and j.attempt = t.attempt and j.session = p_session group by 1
+  ), changed as (
+    insert into jobs.gate_exit as x (id, freed, waiting)
+    select gate, coalesce(f.n, 0), w.gate is not null from freed f full join (select u.gate collate "C" as gate from unnest(v_first) as u (gate)) w using (gate) order by 1
+    on conflict (id) do update set freed = x.freed + excluded.freed, waiting = x.waiting or excluded.waiting
+    returning x.id, x.waiting
+  )
+  select array_agg(c.id) into room from changed c where c.waiting and c.id <> all(coalesce(v_gates, '{}'));
+
+  update jobs.job j set
+    state = case when f.gate is null then 'scheduled' else 'blocked' end::jobs.state, session = null, ticket_at = null, slots = null, woken_at = null, blocked_on = f.gate,
+    due_at = case when f.gate is null then now() + t.delay * interval '1 second' end,
+    events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
+      || jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'rateLimited', 'attempt', j.attempt, 'session', j.session, 'startedAt', j.started_at,
+        'dueAt', coalesce((select g.paused_until from jobs.gate g where g.id = f.gate), now() + t.delay * interval '1 second'), 'reason', f.gates))
+  from unnest(p_ids, p_attempts, p_delays) as t (id, attempt, delay)
+    left join lateral (select min(g.gate collate "C") as gate, string_agg(g.gate, ', ' order by g.gate) as gates from unnest(v_jobs, v_gates) as g (id, gate) where g.id = t.id) f on true
+  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = p_session;
+  get diagnostics written = row_count;
+
+  if v_gates is not null then
+    perform jobs.signal('gates'); -- somebody waits for time to pass
   end if;
 end $function$
 
