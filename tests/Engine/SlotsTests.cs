@@ -11,6 +11,7 @@ namespace Jobs.Tests.Engine;
 public sealed class SlotsTests
 {
     private readonly Doors _doors = new();
+    private IHost? _host;
 
     [Fact]
     public async Task Lowered_queue_lets_its_jobs_go_on_and_starts_none_until_fewer_run_and_raised_it_starts_more()
@@ -76,6 +77,217 @@ public sealed class SlotsTests
         Assert.False(await app.Operator.ClearSlotsAsync("default"));
         Assert.Empty(await app.Operator.StoredSlotsAsync());
     }
+
+    [Fact]
+    public async Task The_most_particular_setting_is_in_force_and_one_that_names_another_worker_is_not()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.WorkerAsync(Runs.Done, concurrency: 2, options: o => o.SessionTtl = TimeSpan.FromSeconds(5));
+        var session = Assert.Single(await app.Operator.SessionsAsync());
+        await app.Operator.SetSlotsAsync("default", 3);
+        await app.Operator.SetSlotsAsync("default", 9, "elsewhere");
+        await app.Operator.SetSlotsAsync("default", 4, Environment.MachineName);
+        await SeeSlotsAsync(app, 4);
+        await app.Operator.SetSlotsAsync("default", 6, session.Id.ToString("N").ToUpperInvariant());
+        await app.Operator.SetSlotsAsync("default", 5, session.Host);
+        await SeeSlotsAsync(app, 6);
+        Assert.True(await app.Operator.ClearSlotsAsync("default", session.Id.ToString()));
+        await SeeSlotsAsync(app, 5);
+        Assert.True(await app.Operator.ClearSlotsAsync("default", session.Host));
+        await SeeSlotsAsync(app, 4);
+        Assert.True(await app.Operator.ClearSlotsAsync("default", Environment.MachineName));
+        await SeeSlotsAsync(app, 3);
+        Assert.True(await app.Operator.ClearSlotsAsync("default"));
+        var told = await SeeSlotsAsync(app, 2);
+        Assert.Null(told.Setting);
+        await app.Operator.SetSlotsAsync("default", 0);
+        await SeeSlotsAsync(app, 0);
+        var reason = (await app.Operator.ExplainAsync(await app.Jobs.EnqueueAsync(new Work())))[0];
+        Assert.Equal("no-worker", reason.Code);
+        Assert.Contains("1 live worker of queue \"default\" has 0 slots for it", reason.Text, StringComparison.Ordinal);
+        await app.Operator.ClearSlotsAsync("default");
+        Assert.Equal(["elsewhere"], (await app.Operator.StoredSlotsAsync()).Select(s => s.Worker));
+    }
+
+    [Fact]
+    public async Task Queues_of_a_strict_pool_run_in_order_as_long_as_the_first_has_tickets()
+    {
+        await using var app = await PoolAsync(w => w.Pool("main", 4, "high", "low"));
+        await FillAsync(app, ("high", 6), ("low", 4));
+        Assert.Equal([.. Enumerable.Repeat("high", 6), .. Enumerable.Repeat("low", 4)], await OneByOneAsync(app, 10));
+        Assert.Equal(4, _doors.Most);
+    }
+
+    [Fact]
+    public async Task Queue_that_is_behind_fetches_few_tickets()
+    {
+        await using var app = await PoolAsync(w => w.Pool("main", 4, "high", "low"));
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(100, 50).Select(n => new Work(n)), _ => new() { Queue = "low" });
+        await app.WaitForTicketsAsync("low", 42);
+        _doors.OpenAll();
+        await app.AllEndedAsync(54);
+    }
+
+    [Fact]
+    public async Task Queues_of_a_weighted_pool_are_started_in_proportion_and_what_one_leaves_the_other_has()
+    {
+        await using var app = await PoolAsync(w => w.Pool("main", 4, ("low", 1), ("high", 3)));
+        await FillAsync(app, ("high", 6), ("low", 2));
+        var begun = await OneByOneAsync(app, 8);
+        for (var n = 1; n <= begun.Count; n++)
+        {
+            Assert.InRange(begun.Take(n).Count(q => q == "high"), (0.75 * n) - 1, (0.75 * n) + 1);
+        }
+
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(200, 4).Select(n => new Work(n)), _ => new() { Queue = "low" }); // high has nothing
+        _doors.OpenAll();
+        await app.AllEndedAsync(16);
+        Assert.Equal(4, _doors.Most);
+    }
+
+    [Fact]
+    public async Task Queue_has_its_own_cap_in_a_pool_and_leaves_the_rest_to_the_others()
+    {
+        await using var app = await PoolAsync(w => w.Pool("main", 4, "high", "low").Queue("high", 1), first: "low");
+        await FillAsync(app, ("high", 2), ("low", 4));
+        for (var number = 0; number < 4; number++)
+        {
+            _doors.Open(number);
+        }
+
+        await _doors.BegunAsync(app, 8);
+        Assert.Equal(["high", "low", "low", "low"], _doors.Begun.Skip(4).Select(b => b.Queue).Order());
+        _doors.OpenAll();
+        await app.AllEndedAsync(10);
+    }
+
+    [Fact]
+    public async Task Pool_is_resized_by_a_setting_and_hands_back_what_runs_when_its_worker_stops()
+    {
+        await using var app = await PoolAsync(w => w.Pool("main", 4, "high", "low"));
+        await app.Operator.SetPoolSlotsAsync("main", 6, act: new() { By = "ann" });
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(100, 5).Select(n => new Work(n)), _ => new() { Queue = "low" });
+        await _doors.BegunAsync(app, 6);
+        await app.SeeAsync(() => _doors.Running.Count == 6, "six run");
+        var session = Assert.Single(await Eventually.SeeAsync(() => app.Operator.SessionsAsync(), s => s is [{ Pools: [{ Busy: 6 }] }], "the session says so"));
+        Assert.Equal(new WorkerPool("main", 6, 6, PoolOrder.Strict, session.Pools[0].Setting), session.Pools[0]);
+        Assert.Equal("ann", session.Pools[0].Setting?.By);
+        Assert.Equal([("high", 6, 4, "main"), ("low", 6, 2, "main")], session.Slots.Select(s => (s.Queue, s.Slots, s.Busy, s.Pool)));
+        await app.StopAsync(_host!);
+        Assert.Equal(9, await app.ScalarAsync<long>("select count(*) from jobs.job where state = 'queued'"));
+        await app.WaitForTicketsAsync("high", 4);
+        await app.WaitForTicketsAsync("low", 5);
+    }
+
+    [Fact]
+    public async Task Configuration_that_is_reloaded_counts_at_once_over_code_and_below_settings_and_a_wrong_one_changes_nothing()
+    {
+        await using var app = await TestApp.CreateAsync();
+        Action<JobsBuilder> roles = b => b.AddWorker(w => w.Queue("default", 2).Pool("main", 3, "high", "low").HandleOutcome<Work, WorkHandler>());
+        var host = await app.StartAsync(app.Build(roles, o => o.SessionTtl = TimeSpan.FromSeconds(5), s => s.AddSingleton<Run>(_doors.RunAsync),
+            new() { ["Jobs:Worker:Queues:default:Concurrency"] = "5", ["Jobs:Worker:Pools:main:Slots"] = "7" }));
+        var configuration = (IConfigurationRoot)host.Services.GetRequiredService<IConfiguration>();
+        await SeeSlotsAsync(app, 5);
+        Assert.Equal([("high", 7), ("low", 7)], (await app.Operator.SessionsAsync())[0].Slots.Skip(1).Select(s => (s.Queue, s.Slots)));
+
+        configuration["Jobs:Worker:Queues:default:Concurrency"] = "6";
+        configuration["Jobs:Worker:Pools:main:Weights:low"] = "2";
+        configuration["Jobs:Worker:Pools:main:Weights:high"] = "1";
+        configuration.Reload();
+        await SeeSlotsAsync(app, 6);
+        await Eventually.SeeAsync(() => app.Operator.SessionsAsync(), s => s[0].Pools is [{ Slots: 7, Order: PoolOrder.Weighted }], "the pool is weighted");
+
+        configuration["Jobs:Worker:Queues:default:Concurrency"] = "-1";
+        configuration.Reload();
+        await app.LoggedAsync(1461);
+        Assert.Contains("-1 slots for queue \"default\" are not allowed; use 0", app.Log.Of(1461).First().Text, StringComparison.Ordinal);
+        await app.Operator.SetSlotsAsync("default", 1);
+        await SeeSlotsAsync(app, 1);
+        configuration["Jobs:Worker:Queues:default:Concurrency"] = "9";
+        configuration.Reload();
+        await app.Operator.ClearSlotsAsync("default");
+        await SeeSlotsAsync(app, 9);
+    }
+
+    [Fact]
+    public async Task Faults_stop_the_start_all_of_them_at_once()
+    {
+        await using var app = await TestApp.CreateAsync();
+        using var host = app.Build(b => b.AddWorker(w => w.HandleOutcome<Work, WorkHandler>().Pool("a", 5, "mail", "pdf", "pdf").Pool("b", -1, ("mail", 3), ("x", 0)).Pool("b", 2, "y").Pool("c c", 3, Array.Empty<QueueName>())),
+            services: s => s.AddSingleton(Runs.Done), settings: new() { ["Jobs:Worker:Pools:a:Order"] = "Fair", ["Jobs:Worker:Queues:z:Concurrency"] = "10001" });
+        var faults = (await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync())).Failures.ToList();
+        foreach (var expected in new[]
+        {
+            "Jobs:Worker:Pools:a:Order is \"Fair\"; it must be one of Strict, Weighted",
+            "10001 slots for queue \"z\" are not allowed; use 0 (nothing is taken) to 10000",
+            "queue \"mail\" is in the pools \"a\" and \"b\"; a queue can be in one only",
+            "queue \"pdf\" is twice in pool \"a\"; name it once",
+            "-1 slots for pool \"b\" are not allowed; use 0",
+            "the weight 0 of queue \"x\" in pool \"b\" is not allowed; use 1 to 1000",
+            "the pool \"b\" is declared twice",
+            "The pool name \"c c\" is not allowed",
+            "pool \"c c\" has no queue; name those that share it",
+        })
+        {
+            Assert.Contains(faults, f => f.Contains(expected, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task Values_that_make_no_sense_are_refused_with_the_remedy()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var range = await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => app.Operator.SetSlotsAsync("default", 10_001));
+        Assert.Contains("10001 slots for queue \"default\" are not allowed; use 0 (nothing is taken) to 10000", range.Message, StringComparison.Ordinal);
+        Assert.Contains("use a session's id, MACHINE/APP or MACHINE", (await Assert.ThrowsAsync<ArgumentException>(() => app.Operator.SetSlotsAsync("default", 1, " "))).Message, StringComparison.Ordinal);
+        Assert.Contains("The pool name \"a b\" is not allowed", (await Assert.ThrowsAsync<ArgumentException>(() => app.Operator.SetPoolSlotsAsync("a b", 1))).Message, StringComparison.Ordinal);
+        var nobody = await Assert.ThrowsAsync<JobsException>(() => app.Operator.SetSlotsAsync("default", 1, Guid.NewGuid().ToString()));
+        Assert.Contains("There is no worker with the session", nobody.Message, StringComparison.Ordinal);
+        Assert.Empty(await app.Operator.StoredSlotsAsync());
+    }
+
+    /// <summary>A worker on a pool of four whose slots are all taken by jobs 0 to 3 of its first queue.</summary>
+    private async Task<TestApp> PoolAsync(Action<WorkerOptions> pool, string first = "high")
+    {
+        var app = await TestApp.CreateAsync();
+        _host = await app.WorkerAsync(_doors.RunAsync, more: w =>
+        {
+            pool(w);
+            w.ShutdownGrace = TimeSpan.Zero;
+        }, options: o => o.SessionTtl = TimeSpan.FromSeconds(5));
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, 4).Select(n => new Work(n)), _ => new() { Queue = first });
+        await _doors.BegunAsync(app, 4);
+        return app;
+    }
+
+    /// <summary>All of these are in the worker's buffers when this returns.</summary>
+    private static async Task FillAsync(TestApp app, params (string Queue, int Count)[] queues)
+    {
+        var number = 100;
+        foreach (var (queue, count) in queues)
+        {
+            await app.Jobs.EnqueueManyAsync(Enumerable.Range(number, count).Select(n => new Work(n)), _ => new() { Queue = queue });
+            number += count;
+            await app.WaitForTicketsAsync(queue, 0);
+        }
+    }
+
+    /// <summary>Lets one job after the other go on, so that one slot is free each time, and three stay taken. In which order their queues were started.</summary>
+    private async Task<IReadOnlyList<string>> OneByOneAsync(TestApp app, int count)
+    {
+        var last = 0;
+        for (var n = 1; n <= count; n++)
+        {
+            _doors.Open(last);
+            await _doors.BegunAsync(app, 4 + n);
+            last = _doors.Begun[3 + n].Number;
+        }
+
+        return [.. _doors.Begun.Skip(4).Select(b => b.Queue)];
+    }
+
+    private static async Task<WorkerSlots> SeeSlotsAsync(TestApp app, int slots) =>
+        (await Eventually.SeeAsync(() => app.Operator.SessionsAsync(), s => s[0].Slots.Count > 0 && s[0].Slots[0].Slots == slots, $"the session has {slots} slots", app.Log.Tail))[0].Slots[0];
 
     private static void SlowHeart(JobsOptions options) => options.SessionTtl = TimeSpan.FromMinutes(10); // only signals are heard in time
 }
