@@ -121,11 +121,11 @@ public sealed class SlotsTests
     [Fact]
     public async Task Queue_that_is_behind_fetches_few_tickets()
     {
-        await using var app = await PoolAsync(w => w.Pool("main", 4, "high", "low"));
+        await using var app = await PoolAsync(w => w.Pool("main", 12, "high", "low"), slots: 12);
         await app.Jobs.EnqueueManyAsync(Enumerable.Range(100, 50).Select(n => new Work(n)), _ => new() { Queue = "low" });
-        await app.WaitForTicketsAsync("low", 42);
+        await app.WaitForTicketsAsync("low", 42); // 8 fetched, where a queue of its own has 24
         _doors.OpenAll();
-        await app.AllEndedAsync(54);
+        await app.AllEndedAsync(62);
     }
 
     [Fact]
@@ -246,8 +246,8 @@ public sealed class SlotsTests
         Assert.Empty(await app.Operator.StoredSlotsAsync());
     }
 
-    /// <summary>A worker on a pool of four whose slots are all taken by jobs 0 to 3 of its first queue.</summary>
-    private async Task<TestApp> PoolAsync(Action<WorkerOptions> pool, string first = "high")
+    /// <summary>A worker on a pool whose slots are all taken by jobs of one of its queues: 0 to 3, or more.</summary>
+    private async Task<TestApp> PoolAsync(Action<WorkerOptions> pool, string first = "high", int slots = 4)
     {
         var app = await TestApp.CreateAsync();
         _host = await app.WorkerAsync(_doors.RunAsync, more: w =>
@@ -255,8 +255,8 @@ public sealed class SlotsTests
             pool(w);
             w.ShutdownGrace = TimeSpan.Zero;
         }, options: o => o.SessionTtl = TimeSpan.FromSeconds(5));
-        await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, 4).Select(n => new Work(n)), _ => new() { Queue = first });
-        await _doors.BegunAsync(app, 4);
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(0, slots).Select(n => new Work(n)), _ => new() { Queue = first });
+        await _doors.BegunAsync(app, slots);
         return app;
     }
 
