@@ -26,7 +26,7 @@ internal sealed class Claimer(
     private readonly List<Attempt> _attempts = []; // of what is in _claimed
     private readonly HashSet<string> _warned = [];
     private bool _limited; // limits may apply here, so claims ask for them
-    private long _grants;  // of slots, when it was looked last
+    private long _grants = -1; // of slots, when it was looked last
     private int _ahead;    // slots taken for tickets whose handlers are not started yet
 
     /// <summary>The queue as it is now.</summary>

@@ -62,6 +62,10 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
         {
             return;
         }
+        finally
+        {
+            slots.Changed = static () => { }; // the configuration may outlive the worker
+        }
     }
 
     public void Dispose() => _news.Dispose();

@@ -210,6 +210,31 @@ public sealed class SlotsTests
     }
 
     [Fact]
+    public async Task Queue_that_gives_up_its_turn_holds_up_nobody_and_one_without_a_turn_is_starved()
+    {
+        var pool = new Pool("main", 1);
+        var (first, last) = (new Slots("first", 1, pool) { Buffered = () => 5 }, new Slots("last", 1, pool) { Buffered = () => 5 });
+        pool.Order(false, [("first", 1), ("last", 1)]);
+        Assert.Equal(1, await first.TakeAsync(500, default));
+        var waits = last.TakeAsync(500, default).AsTask();
+        var looked = -1L;
+        Assert.False(last.IsStarved(ref looked));
+        Assert.True(last.IsStarved(ref looked));
+
+        using var leave = new CancellationTokenSource();
+        first.Drawn();
+        first.Resize(2);
+        var again = first.TakeAsync(500, leave.Token).AsTask();
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => again);
+        Assert.False(waits.IsCompleted);
+        first.Release();
+        Assert.Equal(1, await waits.InTimeAsync());
+        Assert.False(last.IsStarved(ref looked));
+        Assert.Equal((0, 1, 1), (first.Taken, last.Taken, pool.Taken));
+    }
+
+    [Fact]
     public async Task Faults_stop_the_start_all_of_them_at_once()
     {
         await using var app = await TestApp.CreateAsync();
