@@ -40,7 +40,8 @@ table gate with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=
   rule text not null
   slots integer
   amount double precision
-  held integer not null default 0
+  taken bigint not null default 0
+  seen bigint not null default 0
   waiting boolean not null default false
   woken integer not null default 0
   woken_at timestamp with time zone
@@ -52,6 +53,11 @@ table gate with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=
   constraint gate_pk PRIMARY KEY (id)
   CREATE INDEX gate_rule ON jobs.gate USING btree (rule)
   CREATE INDEX gate_waiting ON jobs.gate USING btree (id) WHERE waiting
+table gate_exit with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=50)
+  id text not null
+  freed bigint not null default 0
+  waiting boolean not null default false
+  constraint gate_exit_pk PRIMARY KEY (id)
 table held_key
   key text not null
   job uuid not null
@@ -184,6 +190,7 @@ table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=
   events jsonb
   slots text[]
   blocked_on text
+  unique_was text
   woken_at timestamp with time zone
   constraint job_pk PRIMARY KEY (id)
   constraint job_priority CHECK (((priority >= 0) AND (priority <= 31)))
@@ -379,6 +386,7 @@ declare
   v_gate   record;
   v_level  float8;
   v_at     timestamptz;
+  v_freed  bigint;
   v_seg    float4[];
   v_room   integer;
   v_permit timestamptz;
@@ -394,7 +402,8 @@ begin
     v_now := clock_timestamp(); -- after the lock
     v_room := p_most;
     if v_gate.counts then
-      v_room := least(v_room, coalesce(v_gate.most - v_gate.held, v_room) - v_gate.kept);
+      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
+      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
     end if;
     if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
       v_room := 0;
@@ -424,6 +433,7 @@ begin
       update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
         waiting = exists (select from jobs.job j where j.blocked_on = g.id)
       where g.id = v_gate.id;
+      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
     end if;
   end loop;
 end $function$
@@ -434,12 +444,22 @@ CREATE OR REPLACE FUNCTION jobs.claim_limited(p_session uuid, p_ids uuid[], p_di
 AS $function$
 #variable_conflict use_column
 declare
-  v_keyed boolean;  -- a rule looks into the arguments, or knows some types only
-  v_rules integer;
-  v_names text[];   -- the gates of all these jobs, where they are the same for all
+  v_rules    integer;
+  v_counting integer;   -- of them, those that count what runs ...
+  v_same     boolean;   -- ... in the same gates for all these jobs,
+  v_names    text[];    -- ... which are these
+  v_alone    boolean;   -- only one counts, for any type, by a key ...
+  v_path     text[];    -- ... at this path
+  v_slots    integer;   -- of a single counting rule
+  v_rated    integer;
+  v_flat     boolean;   -- a rate, if there is one, is one for all these jobs, a token each
+  v_n        integer;
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  select count(*), bool_or(r.key is not null or r.type is not null), array_agg(r.name || ':' order by r.name) filter (where r.counts) into v_rules, v_keyed, v_names
+  select count(*), count(*) filter (where r.counts), coalesce(bool_and(r.key is null and r.type is null) filter (where r.counts), true), array_agg(r.name || ':' order by r.name) filter (where r.counts),
+    coalesce(count(*) filter (where r.counts) = 1 and bool_and(r.key is not null and r.type is null) filter (where r.counts), false), min(r.slots) filter (where r.counts),
+    count(r.algorithm), bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null)
+    into v_rules, v_counting, v_same, v_names, v_alone, v_slots, v_rated, v_flat
     from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
   if v_rules = 0 then
     return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
@@ -448,20 +468,44 @@ begin
   if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
     return;
   end if;
+  if v_alone then
+    select r.key into v_path from jobs.limit_rule r where r.name || ':' = v_names[1];
+  end if;
 
   return query
-  update jobs.job j set
-    state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
-    slots = case when not v_keyed then v_names else
-      (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
-       where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
-  from unnest(p_ids, p_dispatches) as t (id, dispatch)
-  where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
-    and (j.expires_at is null or j.expires_at > now())
-  returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots is not null, 0::float8;
-  if found then
+  with claimed as (
+    update jobs.job j set
+      state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
+      unique_key = case when j.unique_waiting then null else j.unique_key end, unique_was = case when j.unique_waiting then j.unique_key end,
+      slots = case when v_same then v_names
+        when v_alone then nullif(array_remove(array[v_names[1] || jobs.gate_key(j.args, v_path)], null), '{}')
+        else (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
+          where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
+    from unnest(p_ids, p_dispatches) as t (id, dispatch)
+    where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
+      and (j.expires_at is null or j.expires_at > now())
+    returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots
+  ), need as (
+    select s.gate collate "C" as gate, sum(m.n)::integer as n from (select c.slots, count(*) as n from claimed c where c.slots is not null group by c.slots) m cross join unnest(m.slots) as s (gate) group by 1
+    union all
+    select r.name || ':', 0 from jobs.limit_rule r where v_rated > 0 and v_flat and r.algorithm is not null and not r.counts and (r.queue is null or r.queue = p_queue) and exists (select from claimed)
+  ), taken as (
+    insert into jobs.gate (id, rule, taken) select n.gate, split_part(n.gate, ':', 1), n.n from need n where v_flat order by 1
+    on conflict (id) do update set -- where it seems that not all fit, with those that are known to have been given back
+      taken = gate.taken + excluded.taken - case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
+        then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) - gate.seen else 0 end,
+      seen = case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
+        then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) else gate.seen end
+    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
+      and coalesce(gate.taken <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
+  ), told as materialized (
+    select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
+  )
+  select 'claimed', c.id, c.attempt, c.failures, c.priority, c.type, c.enqueued_at, c.args, c.timeout, c.batch, c.after, c.trace, c.meta, c.slots is not null, 0::float8 from claimed c cross join told;
+  get diagnostics v_n = row_count;
+  if v_n > 0 and not (current_setting('jobs_limits.fit')::boolean and (v_rated = 0 or jobs.take_tokens(p_queue, v_n) = v_rated)) then
     return query select w.said, w.id, null::integer, null::smallint, null::smallint, w.gate, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, w.wait
-      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead) w;
+      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead, v_flat) w;
   end if;
 end $function$
 
@@ -481,12 +525,17 @@ begin
   )
   update jobs.job j set slots = n.slots from now_named n where j.id = n.id and j.state = 'running' and j.slots is distinct from n.slots;
 
+  insert into jobs.gate (id, rule)
+  select s.gate, p_name from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
+  on conflict (id) do nothing;
   perform from jobs.gate g where g.rule = p_name order by g.id for update;
-  insert into jobs.gate (id, rule, held)
-  select s.gate, p_name, count(*) from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
-  on conflict (id) do update set held = excluded.held;
-  update jobs.gate g set held = 0
-  where g.rule = p_name and g.held > 0 and not exists (select from jobs.job j where j.state = 'running' and g.id = any(j.slots));
+  insert into jobs.gate_exit (id, waiting) select g.id, g.waiting from jobs.gate g where g.rule = p_name order by g.id on conflict (id) do nothing;
+  perform from jobs.gate_exit x where x.id in (select g.id from jobs.gate g where g.rule = p_name) order by x.id for update;
+  update jobs.gate_exit x set waiting = g.waiting from jobs.gate g where g.rule = p_name and x.id = g.id and x.waiting <> g.waiting;
+  -- Whoever ends now has to wait to give a slot back, and is counted yet.
+  update jobs.gate g set taken = coalesce(n.n, 0), seen = x.freed
+  from jobs.gate_exit x left join (select s.gate, count(*) as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate) n on n.gate = x.id
+  where g.rule = p_name and x.id = g.id;
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid, tags text[] DEFAULT NULL::text[], meta json DEFAULT NULL::json, trace text DEFAULT NULL::text)
@@ -496,12 +545,37 @@ AS $function$
   select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null, $11, $12, $13)
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.forget_gates(p_most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_gates text[];
+begin
+  if not exists (select from jobs.idle_gate) then
+    return 0;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0));
+  select array_agg(x.id) into v_gates from (select g.id from jobs.gate g where g.id in (select i.id from jobs.idle_gate i order by i.id limit p_most) order by g.id for update skip locked) x;
+  delete from jobs.gate g where g.id = any(v_gates);
+  delete from jobs.gate_exit x where x.id = any(v_gates);
+  return coalesce(cardinality(v_gates), 0);
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.gate_key(args json, key text[])
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 AS $function$
-  select case when key is null then '' when length(args #>> key) > 200 then left(args #>> key, 160) || md5(args #>> key) else args #>> key end
+  select case when key is null then '' when octet_length(args::text) <= 200 or length(args #>> key) <= 200 then args #>> key else left(args #>> key, 160) || md5(args #>> key) end
+$function$
+
+CREATE OR REPLACE FUNCTION jobs.held(g jobs.gate)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (g.taken - coalesce((select x.freed from jobs.gate_exit x where x.id = g.id), g.seen) + g.seen)::integer
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.id_time(id uuid)
@@ -604,7 +678,7 @@ AS $function$
     52, 1), 53, 1), 'hex')::uuid
 $function$
 
-CREATE OR REPLACE FUNCTION jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead double precision)
+CREATE OR REPLACE FUNCTION jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead double precision, p_taken boolean)
  RETURNS TABLE(said text, id uuid, gate text, wait double precision)
  LANGUAGE plpgsql
 AS $function$
@@ -619,7 +693,6 @@ declare
   v_woken   integer[];
   v_costs   float8[];
   v_fits    boolean;            -- all of them fit
-  v_keys    boolean;            -- some are unique until they are started
   v_rated   boolean := false;
   v_new     jobs.gate[];
   v_gate    jobs.gate;
@@ -636,7 +709,7 @@ declare
   i         integer;
 begin
   with mine as materialized (
-    select j.id, j.slots, j.args, j.type, j.woken_at, j.unique_waiting from jobs.job j
+    select j.id, j.slots, j.args, j.type, j.woken_at from jobs.job j
     where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now()
   ), need as (
     select s.gate, count(*)::integer as slots, count(m.woken_at)::integer as woken, 0::float8 as cost from mine m cross join unnest(m.slots) as s (gate) group by s.gate
@@ -648,14 +721,14 @@ begin
   ), total as materialized (
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
-    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), t.slots from total t
-    on conflict (id) do update set held = gate.held + excluded.held, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    insert into jobs.gate (id, rule, taken) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
+    on conflict (id) do update set taken = gate.taken + excluded.taken, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
-    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null), (select bool_or(m.unique_waiting) from mine m),
-    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).held + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
-    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_keys, v_fits
+    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
 
@@ -675,8 +748,10 @@ begin
 
   -- One after another: those that were admitted, then by priority and age.
   if not v_fits then
-    for i in 1 .. cardinality(v_ids) loop
-      v_gates[i].held := v_gates[i].held - v_slots[i];
+    insert into jobs.gate_exit (id) select v_ids[n] from generate_series(1, cardinality(v_ids)) n where (v_rules[n]).counts order by n on conflict (id) do nothing;
+    for c in select array_position(v_ids, x.id) as place, x.freed from jobs.gate_exit x where x.id = any(v_ids) order by x.id for update loop
+      v_gates[c.place].taken := v_gates[c.place].taken - v_slots[c.place] - (c.freed - v_gates[c.place].seen);
+      v_gates[c.place].seen := c.freed;
     end loop;
     for c in
       select j.id, j.woken_at is not null as woken, x.places, x.costs
@@ -705,7 +780,7 @@ begin
           v_gate := v_gates[c.places[i]];
           v_rule := v_rules[c.places[i]];
           if v_gate.paused_until > now() or v_gate.waiting and not c.woken
-             or v_rule.counts and v_gate.held + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
             v_stop := c.places[i];
             exit;
           end if;
@@ -718,7 +793,7 @@ begin
               exit;
             end if;
           end if;
-          v_gate.held := v_gate.held + v_rule.counts::integer;
+          v_gate.taken := v_gate.taken + v_rule.counts::integer;
           v_new[c.places[i]] := v_gate;
         end loop;
         exit when v_stop is not null or v_permit = v_asked;
@@ -739,15 +814,13 @@ begin
     v_new := v_gates;
   end if;
 
-  if v_keys then
-    update jobs.job j set unique_key = null
-    where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and j.unique_waiting and j.id <> all(v_refused);
-  end if;
   if v_rated or not v_fits then
-    update jobs.gate g set held = n.held, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
-    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null
+    update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
+    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null,
+      unique_key = coalesce(j.unique_was, j.unique_key), unique_was = null
     from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
     -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
     if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
@@ -765,7 +838,7 @@ begin
   select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
-  where n.waiting and r.counts and n.held + n.woken < coalesce(n.slots, r.slots);
+  where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.permit(algorithm text, amount double precision, period double precision, burst double precision, INOUT level double precision, INOUT at timestamp with time zone, INOUT segments real[], t timestamp with time zone, cost double precision, OUT permit timestamp with time zone)
@@ -891,6 +964,25 @@ AS $function$
   end
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.take_tokens(p_queue text, p_n integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  v_taken integer;
+begin
+  with meter as materialized (
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+    where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
+  )
+  update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
+  get diagnostics v_taken = row_count;
+  return v_taken;
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.time_span(span interval)
  RETURNS text
  LANGUAGE sql
@@ -1007,5 +1099,6 @@ begin
   return v_id;
 end $function$
 
+view idle_gate
 view outbox
 CREATE TRIGGER outbox_insert INSTEAD OF INSERT ON jobs.outbox FOR EACH ROW EXECUTE FUNCTION jobs.write_outbox()

@@ -29,7 +29,8 @@ create table jobs.gate (
   rule         text collate "C" not null,
   slots        integer,                          -- for this key, instead of the rule's
   amount       float8,                           -- the same
-  held         integer     not null default 0,   -- running jobs that name it in their slots. Only the statements that start and stop a run change it
+  taken        bigint      not null default 0,   -- slots that claims took, less those given back that they have seen. What is held is jobs.held()
+  seen         bigint      not null default 0,   -- of gate_exit.freed
   waiting      boolean     not null default false, -- somebody is blocked on it; set under its lock
   woken        integer     not null default 0,   -- admitted and not claimed yet. A hint, forgotten after two seconds: room that is kept for them
   woken_at     timestamptz,
@@ -40,6 +41,16 @@ create table jobs.gate (
   segments     float4[],                         -- sliding window: what was let through in each hundredth of it, newest first
   constraint gate_pk primary key (id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+
+-- Its other side: what ends give back, so that no end waits for a claim to commit, nor a claim for an end. A claim that looks at it without a lock finds too many slots held, never too few;
+-- one that is about to refuse a job locks it, so that whoever gives a slot back later sees that somebody waits.
+create table jobs.gate_exit (
+  id      text collate "C" not null,
+  freed   bigint  not null default 0,            -- slots given back, ever
+  waiting boolean not null default false,        -- as in gate
+  constraint gate_exit_pk primary key (id)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+
 create index gate_waiting on jobs.gate (id) where waiting;
 create index gate_rule on jobs.gate (rule);
 
@@ -47,8 +58,14 @@ create index gate_rule on jobs.gate (rule);
 alter table jobs.job
   add column slots      text[] collate "C",      -- running: the gates that count it
   add column blocked_on text collate "C",        -- blocked: the gate that did not let it through
+  add column unique_was text,                    -- running: the unique key that its claim gave up, which it has again if the claim is taken back
   add column woken_at   timestamptz;             -- queued, admitted by a gate then: it may take the room that is kept
 create index job_blocked on jobs.job (blocked_on, priority desc, id) where blocked_on is not null;
+
+-- Running jobs that name this gate in their slots. Only the statements that start and stop a run change it, so it cannot leak.
+create function jobs.held(g jobs.gate) returns integer language sql stable as $$
+  select (g.taken - coalesce((select x.freed from jobs.gate_exit x where x.id = g.id), g.seen) + g.seen)::integer
+$$;
 
 -- Held by every claim until its commit, so that a new rule finds all that run, and no claim misses the rule.
 create function jobs.share_limits() returns void language sql as $$
@@ -64,74 +81,11 @@ end $$;
 
 -- A key as it stands in the name of its gate; null: the rule does not know the job.
 create function jobs.gate_key(args json, key text[]) returns text language sql immutable parallel safe as $$
-  select case when key is null then '' when length(args #>> key) > 200 then left(args #>> key, 160) || md5(args #>> key) else args #>> key end
+  select case when key is null then '' when octet_length(args::text) <= 200 or length(args #>> key) <= 200 then args #>> key else left(args #>> key, 160) || md5(args #>> key) end
 $$;
-
--- How many tokens a job takes: what its arguments say at this path, if that is a positive number, else one. Never an error: it would stop the claims of the whole queue.
-create function jobs.token_cost(args json, cost text[]) returns float8 language sql immutable parallel safe as $$
-  select coalesce(case when args #>> cost ~ '^[0-9]{1,15}([.][0-9]{1,15})?([eE][+-]?[0-9]{1,2})?$' then nullif((args #>> cost)::float8, 0) end, 1)
-$$;
-
--- Whether something of this cost may pass a meter at time t, and what the meter shows afterwards. `permit` is when: t, or the first time after it.
---   token, leaky: the bucket drains at amount / period; what passes raises its level. Something passes when there is room for it (token), or when the bucket is empty (leaky: even spacing).
---     Both are the Generic Cell Rate Algorithm (ITU-T I.371), written as a level. In any time w at most w * amount / period + burst (leaky: the cost of one) pass.
---   fixed: at most `amount` in each period, counted from 1970-01-01 UTC; in any time w at most amount * (floor(w / period) + 2).
---   sliding: at most `amount` in any time as long as the period. Counted in hundredths of the period, so up to 1 % less than that passes.
--- A cost above what could ever pass counts as that.
-create function jobs.permit(algorithm text, amount float8, period float8, burst float8, inout level float8, inout at timestamptz, inout segments float4[], t timestamptz, cost float8, out permit timestamptz)
-language plpgsql immutable as $$
-declare
-  v_rate  float8 := amount / period;
-  v_cost  float8 := least(cost, case when algorithm = 'token' then burst when algorithm = 'leaky' then cost else amount end);
-  v_now   timestamptz := greatest(t, at);
-  v_micro bigint;
-  v_start timestamptz;
-  v_steps integer;
-  v_sum   float8;
-begin
-  if algorithm in ('token', 'leaky') then
-    level := greatest(0, level - v_rate * extract(epoch from v_now - coalesce(at, v_now)));
-    permit := v_now + ceil(greatest(0, level - case when algorithm = 'token' then burst - v_cost else 0 end) / v_rate * 1e6 - 1e-3) * interval '1 microsecond';
-    level := level + v_cost;
-    at := v_now;
-  elsif algorithm = 'fixed' then
-    v_micro := (period * 1e6)::bigint;
-    v_start := 'epoch'::timestamptz + floor(extract(epoch from v_now) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
-    if at is null or at < v_start then
-      level := 0;
-      at := v_start;
-    end if;
-    if level + v_cost > amount then
-      level := 0;
-      at := at + v_micro * interval '1 microsecond';
-    end if;
-    level := level + v_cost;
-    permit := greatest(t, at);
-  else
-    v_micro := greatest(1, ceil(period * 1e4)::bigint); -- a hundredth
-    v_start := 'epoch'::timestamptz + floor(extract(epoch from v_now) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
-    v_steps := case when at is null then 101 else least(101, (extract(epoch from v_start - at) * 1000000 / v_micro)::bigint) end;
-    if v_steps > 0 then
-      segments := array_fill(0::float4, array[v_steps]) || segments[1:101 - v_steps];
-      at := v_start;
-    end if;
-    v_sum := (select sum(s) from unnest(segments) s);
-    v_steps := 0;
-    while v_sum + v_cost > amount + 1e-6 loop
-      v_sum := v_sum - segments[101 - v_steps];
-      v_steps := v_steps + 1;
-    end loop;
-    if v_steps > 0 then
-      segments := array_fill(0::float4, array[v_steps]) || segments[1:101 - v_steps];
-      at := at + v_steps * v_micro * interval '1 microsecond';
-    end if;
-    segments[1] := segments[1] + v_cost;
-    permit := greatest(t, at);
-  end if;
-end $$;
 
 -- X2 where limits may apply: as claim_if_queued.sql, and each job through all its gates or through none. Jobs are locked first, in the order of their ids, then gates in the order of
--- theirs, as all that lock both do. All is claimed at first, which is right where no limit is reached; what does not fit is taken back.
+-- theirs, as all that lock both do. All is claimed and counted at first, in one statement, which is right where no limit is reached; else pass_gates takes back what does not fit.
 -- Of the answer, `said` is 'claimed', 'blocked' (it is not claimed after all), 'late' (it may start in `wait` seconds), 'admit' (the gate in `type` has room, and somebody waits there),
 -- or 'unlimited' (nothing was looked at: no rule applies).
 create function jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead float8)
@@ -139,12 +93,22 @@ returns table (said text, id uuid, attempt integer, failures smallint, priority 
   meta jsonb, limited boolean, wait float8) language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_keyed boolean;  -- a rule looks into the arguments, or knows some types only
-  v_rules integer;
-  v_names text[];   -- the gates of all these jobs, where they are the same for all
+  v_rules    integer;
+  v_counting integer;   -- of them, those that count what runs ...
+  v_same     boolean;   -- ... in the same gates for all these jobs,
+  v_names    text[];    -- ... which are these
+  v_alone    boolean;   -- only one counts, for any type, by a key ...
+  v_path     text[];    -- ... at this path
+  v_slots    integer;   -- of a single counting rule
+  v_rated    integer;
+  v_flat     boolean;   -- a rate, if there is one, is one for all these jobs, a token each
+  v_n        integer;
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  select count(*), bool_or(r.key is not null or r.type is not null), array_agg(r.name || ':' order by r.name) filter (where r.counts) into v_rules, v_keyed, v_names
+  select count(*), count(*) filter (where r.counts), coalesce(bool_and(r.key is null and r.type is null) filter (where r.counts), true), array_agg(r.name || ':' order by r.name) filter (where r.counts),
+    coalesce(count(*) filter (where r.counts) = 1 and bool_and(r.key is not null and r.type is null) filter (where r.counts), false), min(r.slots) filter (where r.counts),
+    count(r.algorithm), bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null)
+    into v_rules, v_counting, v_same, v_names, v_alone, v_slots, v_rated, v_flat
     from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
   if v_rules = 0 then
     return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
@@ -153,25 +117,66 @@ begin
   if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
     return;
   end if;
+  if v_alone then
+    select r.key into v_path from jobs.limit_rule r where r.name || ':' = v_names[1];
+  end if;
 
   return query
-  update jobs.job j set
-    state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
-    slots = case when not v_keyed then v_names else
-      (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
-       where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
-  from unnest(p_ids, p_dispatches) as t (id, dispatch)
-  where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
-    and (j.expires_at is null or j.expires_at > now())
-  returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots is not null, 0::float8;
-  if found then
+  with claimed as (
+    update jobs.job j set
+      state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
+      unique_key = case when j.unique_waiting then null else j.unique_key end, unique_was = case when j.unique_waiting then j.unique_key end,
+      slots = case when v_same then v_names
+        when v_alone then nullif(array_remove(array[v_names[1] || jobs.gate_key(j.args, v_path)], null), '{}')
+        else (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
+          where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
+    from unnest(p_ids, p_dispatches) as t (id, dispatch)
+    where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
+      and (j.expires_at is null or j.expires_at > now())
+    returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots
+  ), need as (
+    select s.gate collate "C" as gate, sum(m.n)::integer as n from (select c.slots, count(*) as n from claimed c where c.slots is not null group by c.slots) m cross join unnest(m.slots) as s (gate) group by 1
+    union all
+    select r.name || ':', 0 from jobs.limit_rule r where v_rated > 0 and v_flat and r.algorithm is not null and not r.counts and (r.queue is null or r.queue = p_queue) and exists (select from claimed)
+  ), taken as (
+    insert into jobs.gate (id, rule, taken) select n.gate, split_part(n.gate, ':', 1), n.n from need n where v_flat order by 1
+    on conflict (id) do update set -- where it seems that not all fit, with those that are known to have been given back
+      taken = gate.taken + excluded.taken - case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
+        then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) - gate.seen else 0 end,
+      seen = case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
+        then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) else gate.seen end
+    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
+      and coalesce(gate.taken <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
+  ), told as materialized (
+    select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
+  )
+  select 'claimed', c.id, c.attempt, c.failures, c.priority, c.type, c.enqueued_at, c.args, c.timeout, c.batch, c.after, c.trace, c.meta, c.slots is not null, 0::float8 from claimed c cross join told;
+  get diagnostics v_n = row_count;
+  if v_n > 0 and not (current_setting('jobs_limits.fit')::boolean and (v_rated = 0 or jobs.take_tokens(p_queue, v_n) = v_rated)) then
     return query select w.said, w.id, null::integer, null::smallint, null::smallint, w.gate, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, w.wait
-      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead) w;
+      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead, v_flat) w;
   end if;
 end $$;
 
--- The jobs that this very transaction has claimed, of these, through their gates. Those that do not fit are blocked.
-create function jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead float8) returns table (said text, id uuid, gate text, wait float8) language plpgsql as $$
+-- A token for each of p_n jobs from all rates that know no difference between the jobs of this queue, if all of these have them now; returns how many rates that is, else 0. The caller holds their gates.
+create function jobs.take_tokens(p_queue text, p_n integer) returns integer language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_taken integer;
+begin
+  with meter as materialized (
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+    where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
+  )
+  update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
+  get diagnostics v_taken = row_count;
+  return v_taken;
+end $$;
+
+-- The jobs that this very transaction has claimed, of these, through their gates. Those that do not fit are blocked. p_taken: their slots are taken already.
+create function jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead float8, p_taken boolean) returns table (said text, id uuid, gate text, wait float8) language plpgsql as $$
 #variable_conflict use_column
 declare
   v_until   timestamptz := now() + p_ahead * interval '1 second';
@@ -183,7 +188,6 @@ declare
   v_woken   integer[];
   v_costs   float8[];
   v_fits    boolean;            -- all of them fit
-  v_keys    boolean;            -- some are unique until they are started
   v_rated   boolean := false;
   v_new     jobs.gate[];
   v_gate    jobs.gate;
@@ -200,7 +204,7 @@ declare
   i         integer;
 begin
   with mine as materialized (
-    select j.id, j.slots, j.args, j.type, j.woken_at, j.unique_waiting from jobs.job j
+    select j.id, j.slots, j.args, j.type, j.woken_at from jobs.job j
     where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now()
   ), need as (
     select s.gate, count(*)::integer as slots, count(m.woken_at)::integer as woken, 0::float8 as cost from mine m cross join unnest(m.slots) as s (gate) group by s.gate
@@ -212,14 +216,14 @@ begin
   ), total as materialized (
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
-    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), t.slots from total t
-    on conflict (id) do update set held = gate.held + excluded.held, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    insert into jobs.gate (id, rule, taken) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
+    on conflict (id) do update set taken = gate.taken + excluded.taken, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
-    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null), (select bool_or(m.unique_waiting) from mine m),
-    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).held + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
-    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_keys, v_fits
+    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
 
@@ -239,8 +243,10 @@ begin
 
   -- One after another: those that were admitted, then by priority and age.
   if not v_fits then
-    for i in 1 .. cardinality(v_ids) loop
-      v_gates[i].held := v_gates[i].held - v_slots[i];
+    insert into jobs.gate_exit (id) select v_ids[n] from generate_series(1, cardinality(v_ids)) n where (v_rules[n]).counts order by n on conflict (id) do nothing;
+    for c in select array_position(v_ids, x.id) as place, x.freed from jobs.gate_exit x where x.id = any(v_ids) order by x.id for update loop
+      v_gates[c.place].taken := v_gates[c.place].taken - v_slots[c.place] - (c.freed - v_gates[c.place].seen);
+      v_gates[c.place].seen := c.freed;
     end loop;
     for c in
       select j.id, j.woken_at is not null as woken, x.places, x.costs
@@ -269,7 +275,7 @@ begin
           v_gate := v_gates[c.places[i]];
           v_rule := v_rules[c.places[i]];
           if v_gate.paused_until > now() or v_gate.waiting and not c.woken
-             or v_rule.counts and v_gate.held + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
             v_stop := c.places[i];
             exit;
           end if;
@@ -282,7 +288,7 @@ begin
               exit;
             end if;
           end if;
-          v_gate.held := v_gate.held + v_rule.counts::integer;
+          v_gate.taken := v_gate.taken + v_rule.counts::integer;
           v_new[c.places[i]] := v_gate;
         end loop;
         exit when v_stop is not null or v_permit = v_asked;
@@ -303,15 +309,13 @@ begin
     v_new := v_gates;
   end if;
 
-  if v_keys then
-    update jobs.job j set unique_key = null
-    where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and j.unique_waiting and j.id <> all(v_refused);
-  end if;
   if v_rated or not v_fits then
-    update jobs.gate g set held = n.held, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
-    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null
+    update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
+    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null,
+      unique_key = coalesce(j.unique_was, j.unique_key), unique_was = null
     from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
     -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
     if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
@@ -329,7 +333,7 @@ begin
   select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
-  where n.waiting and r.counts and n.held + n.woken < coalesce(n.slots, r.slots);
+  where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
 end $$;
 
 -- Up to p_most jobs that are blocked on each of these gates, by priority and age, as many as there is room for, or will be in p_ahead seconds: queued under a new dispatch. Room is kept
@@ -341,6 +345,7 @@ declare
   v_gate   record;
   v_level  float8;
   v_at     timestamptz;
+  v_freed  bigint;
   v_seg    float4[];
   v_room   integer;
   v_permit timestamptz;
@@ -356,7 +361,8 @@ begin
     v_now := clock_timestamp(); -- after the lock
     v_room := p_most;
     if v_gate.counts then
-      v_room := least(v_room, coalesce(v_gate.most - v_gate.held, v_room) - v_gate.kept);
+      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
+      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
     end if;
     if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
       v_room := 0;
@@ -386,6 +392,7 @@ begin
       update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
         waiting = exists (select from jobs.job j where j.blocked_on = g.id)
       where g.id = v_gate.id;
+      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
     end if;
   end loop;
 end $$;
