@@ -12,6 +12,13 @@ internal sealed class Settings(IConfiguration? section)
 
     public string Name => (section as IConfigurationSection)?.Key ?? "";
 
+    /// <summary>Its own value, where it has no keys below it.</summary>
+    public string? Value => (section as IConfigurationSection)?.Value;
+
+    /// <summary>Its own value as a whole number.</summary>
+    public int Whole() => int.TryParse(Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value
+        : throw new JobsException($"The configuration value {Path} is \"{Value}\"; it must be a whole number.");
+
     public string Text(string key, string current) => section?[key] ?? current;
 
     public string? OptionalText(string key) => section?[key];

@@ -96,6 +96,12 @@ internal sealed class Reasons(StoryStore store)
             return null;
         }
 
+        if (c.Alive.Count(p => p is { Slots: 0, Drains: false }) is > 0 and var shut)
+        {
+            return new("no-worker", $"{Phrase.Count(shut, "live worker")} of queue \"{c.Job.Queue}\" {(shut == 1 ? "has" : "have")} 0 slots for it, and no other serves it: nothing of it is started. "
+                + "`jobs workers` shows whether somebody has set that (then: jobs workers slots QUEUE N, or --clear) or their configuration says so.");
+        }
+
         var silent = c.Processes.FirstOrDefault(p => p.Slots > 0);
         var last = silent is null ? await store.LastServedByAsync(c.Job.Queue, null, ct) : null;
         return new("no-worker", $"No live worker serves queue \"{c.Job.Queue}\". {Last(silent, last, c, "has served it")} Start a worker that does.") { Since = last?.EndedAt };

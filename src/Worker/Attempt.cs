@@ -44,7 +44,7 @@ internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, Handler
     public CancelOrder? Order { get; set; }
 
     /// <summary>Where its slot goes back to; null until it is started.</summary>
-    public SemaphoreSlim? Slots { get; set; }
+    public Slots? Slots { get; set; }
 
     /// <summary>When its handler was started, if that is measured; else 0.</summary>
     public long BeganAt { get; set; }

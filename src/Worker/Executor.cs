@@ -44,7 +44,7 @@ internal sealed class Executor(
     }
 
     /// <summary>Starts an attempt on the thread pool; its slot is released when the handler has returned or was abandoned.</summary>
-    public void Start(Attempt attempt, SemaphoreSlim slots)
+    public void Start(Attempt attempt, Slots slots)
     {
         (attempt.Slots, attempt.Output) = (slots, output);
         if (Volatile.Read(ref _watched) != attempt.Lease)
@@ -62,7 +62,7 @@ internal sealed class Executor(
     }
 
     /// <summary>A rate lets it start in a moment.</summary>
-    private async Task RunLaterAsync(Attempt attempt, SemaphoreSlim slots)
+    private async Task RunLaterAsync(Attempt attempt, Slots slots)
     {
         await Task.Delay(TimeSpan.FromSeconds(attempt.Job.Wait), time, attempt.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await RunAsync(attempt, slots);
@@ -75,7 +75,7 @@ internal sealed class Executor(
         lease.Lost.UnsafeRegister(_ => StopAll(lease, Stop.Lost), null);
     }
 
-    private async Task RunAsync(Attempt attempt, SemaphoreSlim slots)
+    private async Task RunAsync(Attempt attempt, Slots slots)
     {
         var ours = true;
         try

@@ -87,6 +87,12 @@ internal static partial class LogMessages
     [LoggerMessage(1444, LogLevel.Warning, "What operators say about queues was not read (try {Try}), trying again; what was heard last stands: {Error}")]
     public static partial void OrdersNotRead(this ILogger log, int @try, string error);
 
+    [LoggerMessage(1460, LogLevel.Information, "The {What} {Name} has {Now} slots instead of {Before}, by order of {By}; what runs goes on")]
+    public static partial void SlotsChanged(this ILogger log, string what, string name, int before, int now, string by);
+
+    [LoggerMessage(1461, LogLevel.Warning, "The configuration was reloaded and its slots are not taken over; those there were stand: {Error}")]
+    public static partial void SlotsRefused(this ILogger log, string error);
+
     [LoggerMessage(1450, LogLevel.Warning, "Log lines of {Count} attempts could not be written (try {Try}); they are kept, in bounded memory, until Postgres takes them: {Error}")]
     public static partial void LogLinesKept(this ILogger log, int count, int @try, string error);
 

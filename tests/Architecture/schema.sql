@@ -352,6 +352,7 @@ table session
   drain_reason text
   refused bigint not null default 0
   refused_at timestamp with time zone
+  slots jsonb
   constraint session_pk PRIMARY KEY (id)
 table setting
   one boolean not null default true
@@ -376,6 +377,17 @@ table watch
   job uuid not null
   session uuid not null
   constraint watch_pk PRIMARY KEY (job, session)
+table worker_setting
+  kind text not null
+  name text not null
+  worker text not null
+  slots integer not null
+  by text not null
+  reason text
+  at timestamp with time zone not null default now()
+  constraint worker_setting_kind_check CHECK ((kind = ANY (ARRAY['queue'::text, 'pool'::text])))
+  constraint worker_setting_pkey PRIMARY KEY (kind, name, worker)
+  constraint worker_setting_slots_check CHECK (((slots >= 0) AND (slots <= 10000)))
 CREATE OR REPLACE FUNCTION jobs.admit(p_gates text[], p_ahead double precision, p_most integer)
  RETURNS TABLE(id uuid, dispatch integer, queue text, priority smallint, type text)
  LANGUAGE plpgsql
