@@ -251,7 +251,8 @@ begin
 end $$;
 
 -- Up to p_most jobs that are blocked on each of these gates, by priority and age, as many as there is room for, or will be in p_ahead seconds: queued under a new dispatch. Room is kept
--- for them until they are claimed, or for one to two seconds. Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
+-- for them until they are claimed, or for one to two seconds. Their tickets go out one level higher than they are, or they would stand behind thousands of their level that find no room.
+-- Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
 create function jobs.admit(p_gates text[], p_ahead float8, p_most integer)
 returns table (id uuid, dispatch integer, queue text, priority smallint, type text) language plpgsql as $$
 #variable_conflict use_column
@@ -302,7 +303,7 @@ begin
       )
       update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
       from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
-      returning j.id, j.dispatch, j.queue, j.priority, j.type;
+      returning j.id, j.dispatch, j.queue, least(31, greatest(1, j.priority) + 1)::smallint, j.type;
       get diagnostics v_sent = row_count;
       update jobs.gate g set
         woken = v_sent + case when v_gate.lately then g.woken else 0 end, woken_before = case when v_gate.lately then g.woken_before else v_gate.kept end,
