@@ -43,6 +43,7 @@ internal static class Platform
         services.TryAddSingleton<BrokerTelemetry>();
         services.TryAddSingleton<Pulses>();
         services.TryAddSingleton<LimitStore>();
+        services.TryAddSingleton<FairStore>();
         services.TryAddSingleton<Admissions>();
         services.TryAddSingleton<Followers>();
         services.TryAddSingleton<Rows>();

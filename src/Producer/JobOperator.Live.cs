@@ -1,9 +1,12 @@
+using Jobs.Coordination;
+
 namespace Jobs.Producer;
 
 /// <content>What an operator tells those that run.</content>
 internal sealed partial class JobOperator
 {
     private static readonly TimeSpan LeastAgeing = TimeSpan.FromSeconds(1);
+    private const int MostWeight = 1000;
     private static readonly TimeSpan MostAgeing = TimeSpan.FromDays(7);
 
     public Task PauseQueueAsync(QueueName queue, DateTimeOffset? until = null, Act? act = null, CancellationToken ct = default)
@@ -36,5 +39,22 @@ internal sealed partial class JobOperator
         }
 
         return queueStore.SetAgeingAsync(queue.Value, (int?)each?.TotalSeconds, ct);
+    }
+
+    public Task SetFairnessAsync(QueueName queue, string? key, CancellationToken ct = default) =>
+        LimitRules.PathFault(key, "key of the fairness") is { } fault ? throw new ArgumentException($"Queue \"{queue}\" cannot be made fair: {fault}", nameof(key)) : fairStore.SetAsync(queue.Value, key, ct);
+
+    public async Task SetFairWeightAsync(QueueName queue, string value, int weight, CancellationToken ct = default)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        if (weight is < 1 or > MostWeight)
+        {
+            throw new ArgumentOutOfRangeException(nameof(weight), weight, $"The weight {weight} is not allowed; use 1 to {MostWeight:N0}.");
+        }
+
+        if (!await fairStore.SetWeightAsync(queue.Value, value, weight, ct))
+        {
+            throw new JobsException($"Queue \"{queue}\" is not fair, so a weight has no meaning there. Give it a key first: jobs queues fair {queue} --key tenantId");
+        }
     }
 }

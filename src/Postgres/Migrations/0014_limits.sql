@@ -55,11 +55,11 @@ create function jobs.share_limits() returns void language sql as $$
   select pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0))
 $$;
 
--- Whether any rule may concern jobs of these types in this queue, at this moment and not when the calling statement began.
+-- Whether any rule may concern jobs of these types in this queue, or the queue is fair (0016_fairness.sql), at this moment and not when the calling statement began.
 create function jobs.is_limited(p_queue text, p_types text[]) returns boolean language plpgsql as $$
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types)));
+  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types))) or exists (select from jobs.fair_queue f where f.name = p_queue);
 end $$;
 
 -- A key as it stands in the name of its gate; null: the rule does not know the job.
@@ -133,7 +133,8 @@ end $$;
 -- X2 where limits may apply: as claim_if_queued.sql, and each job through all its gates or through none. Jobs are locked first, in the order of their ids, then gates in the order of
 -- theirs, as all that lock both do. All is claimed at first, which is right where no limit is reached; what does not fit is taken back.
 -- Of the answer, `said` is 'claimed', 'blocked' (it is not claimed after all), 'late' (it may start in `wait` seconds), 'admit' (the gate in `type` has room, and somebody waits there),
--- or 'unlimited' (nothing was looked at: no rule applies).
+-- 'fair' (the queue is: which jobs were claimed is not what the tickets
+-- said), or 'unlimited' (nothing was looked at: no rule applies).
 create function jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead float8)
 returns table (said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamptz, args json, timeout float4, batch uuid, after uuid[], trace text,
   meta jsonb, limited boolean, wait float8) language plpgsql as $$
@@ -141,17 +142,22 @@ returns table (said text, id uuid, attempt integer, failures smallint, priority 
 declare
   v_keyed boolean;  -- a rule looks into the arguments, or knows some types only
   v_rules integer;
+  v_fair  boolean := exists (select from jobs.fair_queue f where f.name = p_queue);
   v_names text[];   -- the gates of all these jobs, where they are the same for all
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  select count(*), bool_or(r.key is not null or r.type is not null), array_agg(r.name || ':' order by r.name) filter (where r.counts) into v_rules, v_keyed, v_names
+  select count(*), coalesce(bool_or(r.key is not null or r.type is not null), false), array_agg(r.name || ':' order by r.name) filter (where r.counts) into v_rules, v_keyed, v_names
     from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
-  if v_rules = 0 then
+  if v_rules = 0 and not v_fair then
     return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
     return;
   end if;
   if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
     return;
+  end if;
+  if v_fair then
+    select f.ids, f.dispatches into p_ids, p_dispatches from jobs.choose_fair(p_session, p_queue, p_types, p_ids, p_dispatches) f;
+    return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
   end if;
 
   return query
@@ -164,7 +170,9 @@ begin
   where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
     and (j.expires_at is null or j.expires_at > now())
   returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots is not null, 0::float8;
-  if found then
+  if v_rules = 0 then
+    update jobs.job j set unique_key = null where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and j.unique_waiting;
+  elsif found then
     return query select w.said, w.id, null::integer, null::smallint, null::smallint, w.gate, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, w.wait
       from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead) w;
   end if;
@@ -237,7 +245,7 @@ begin
     end loop;
   end if;
 
-  -- One after another: those that were admitted, then by priority and age.
+  -- One after another: those that were admitted, then by priority and in the order of p_ids, which is that of age or, in a fair queue, of turns.
   if not v_fits then
     for i in 1 .. cardinality(v_ids) loop
       v_gates[i].held := v_gates[i].held - v_slots[i];
@@ -250,7 +258,7 @@ begin
         from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
         where (r.counts or r.algorithm is not null) and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) x
       where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and x.places is not null
-      order by j.woken_at is null, j.priority desc, j.id
+      order by j.woken_at is null, j.priority desc, array_position(p_ids, j.id)
     loop
       -- Room that was kept for it is its own now, or nobody's.
       if c.woken then

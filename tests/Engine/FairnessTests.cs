@@ -1,0 +1,347 @@
+using Npgsql;
+
+namespace Jobs.Tests.Engine;
+
+/// <summary>Queues whose jobs are started in turn of a key of their arguments. Here the key is <see cref="Work.Text"/>.</summary>
+public sealed class FairnessTests
+{
+    private static readonly QueueName Queue = new("default");
+
+    [Fact]
+    public async Task Flood_of_one_value_leaves_the_others_their_turn_whatever_the_order_of_the_tickets()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await EnqueueAsync(app, 'a', 60);
+        await EnqueueAsync(app, 'b', 5);
+        await EnqueueAsync(app, 'c', 3);
+        await app.WaitForTicketsAsync("default", 68);
+        await app.WorkerAsync(Runs.Done, concurrency: 1);
+        await app.AllEndedAsync(68);
+        Assert.Equal("abcabcabcabab" + new string('a', 55), Order(app));
+        Assert.All(app.Runs.GroupBy(r => r.Job.Text), same => Assert.Equal(same.Select(r => r.Context.Id.Value).Order(), same.Select(r => r.Context.Id.Value)));
+        Assert.All(app.Runs, r => Assert.Equal(1, r.Context.Attempt));
+    }
+
+    [Fact]
+    public async Task Newcomer_is_served_in_the_next_round_although_its_tickets_are_behind_those_of_a_flood()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        var gate = new Gate();
+        await app.WorkerAsync((job, context, ct) => job.Number == 0 ? gate.RunAsync(job, context, ct) : Runs.Done(job, context, ct), concurrency: 1);
+        await EnqueueAsync(app, 'a', 1);
+        await gate.Begun;
+        await EnqueueAsync(app, 'a', 99, from: 1);
+        await EnqueueAsync(app, 'b', 10, from: 1000);
+        gate.Open();
+        await app.AllEndedAsync(110);
+        Assert.Equal(string.Concat(Enumerable.Repeat("ab", 10)) + new string('a', 90), Order(app));
+    }
+
+    [Fact]
+    public async Task Weights_say_how_many_jobs_of_a_value_are_started_in_its_turn()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await app.Operator.SetFairWeightAsync(Queue, "a", 3);
+        await EnqueueAsync(app, 'a', 12);
+        await EnqueueAsync(app, 'b', 6);
+        await app.WaitForTicketsAsync("default", 18);
+        await app.WorkerAsync(Runs.Done, concurrency: 1);
+        await app.AllEndedAsync(18);
+        Assert.Equal("aaabaaabaaabaaab" + "bb", Order(app));
+    }
+
+    [Fact]
+    public async Task Higher_priority_comes_first_and_turns_are_kept_level_by_level()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await EnqueueAsync(app, 'a', 4);
+        await EnqueueAsync(app, 'b', 2);
+        await EnqueueAsync(app, 'a', 3, JobPriority.High);
+        await EnqueueAsync(app, 'c', 1, JobPriority.High);
+        await app.WaitForTicketsAsync("default", 10);
+        await app.WorkerAsync(Runs.Done, concurrency: 1);
+        await app.AllEndedAsync(10);
+        Assert.Equal("acaa" + "ababaa", Order(app));
+    }
+
+    [Fact]
+    public async Task Single_value_uses_all_slots_of_all_workers_and_each_job_runs_once()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        var (running, all) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        Run run = async (_, _, ct) =>
+        {
+            if (Interlocked.Increment(ref running) == 8)
+            {
+                all.SetResult();
+            }
+
+            await all.Task.WaitAsync(ct);
+            return JobOutcome.Succeeded;
+        };
+        await app.WorkerAsync(run, concurrency: 4);
+        await app.WorkerAsync(run, concurrency: 4);
+        await EnqueueAsync(app, 'a', 300);
+        await all.Task.InTimeAsync();
+        await app.AllEndedAsync(300);
+        Assert.Equal(300, app.Runs.Select(r => r.Context.Id).Distinct().Count());
+        Assert.Equal(300, app.Runs.Count);
+    }
+
+    [Fact]
+    public async Task Queue_that_is_made_fair_serves_what_waits_in_turn_and_one_that_is_fair_no_more_loses_nothing()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await EnqueueAsync(app, 'a', 30);
+        await EnqueueAsync(app, 'b', 3);
+        await app.WaitForTicketsAsync("default", 33);
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        Assert.Equal("text", Assert.Single(await app.Operator.QueuesAsync()).Fairness?.Key);
+        var gate = new Gate();
+        await app.WorkerAsync((job, context, ct) => app.Runs.Count == 4 ? gate.RunAsync(job, context, ct) : Runs.Done(job, context, ct), concurrency: 1);
+        await gate.Begun;
+        Assert.Equal("abab", Order(app));
+        await app.Operator.SetFairnessAsync(Queue, null);
+        await EnqueueAsync(app, 'c', 2, from: 100);
+        Assert.Equal(2, await app.ScalarAsync<long>("select count(*) from jobs.job where fair is null"));
+        await app.SchedulerAsync();
+        gate.Open();
+        await app.AllEndedAsync(35);
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select (select count(*) from jobs.fair_queue) + (select count(*) from jobs.fair_turn)"), n => n == 0, "fairness is forgotten", app.Log.Tail);
+        Assert.Equal(35, app.Runs.Select(r => r.Context.Id).Distinct().Count());
+        Assert.Null(Assert.Single(await app.Operator.QueuesAsync()).Fairness);
+    }
+
+    [Fact]
+    public async Task Setting_that_was_not_finished_is_finished_by_the_scheduler()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await EnqueueAsync(app, 'a', 5);
+        await app.SqlAsync("select jobs.set_fairness('default', '{text}')");
+        await app.SqlAsync("update jobs.fair_queue set set_at = now() - interval '11 seconds'");
+        Assert.Equal(5, await app.ScalarAsync<long>("select count(*) from jobs.job where fair is null"));
+        await app.SchedulerAsync();
+        await Eventually.SeeAsync(() => app.ScalarAsync<bool>("select filled from jobs.fair_queue"), f => f, "it is filled", app.Log.Tail);
+        Assert.Equal(5, await app.ScalarAsync<long>("select count(*) from jobs.job where fair = 'a'"));
+    }
+
+    [Fact]
+    public async Task Delayed_and_retried_jobs_take_their_turn_when_they_are_due()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        var gate = new Gate();
+        await app.WorkerAsync((job, context, ct) => job.Number == 0 ? gate.RunAsync(job, context, ct)
+            : job.Text == "r" && context.Attempt == 1 ? throw new InvalidOperationException("once") : Runs.Done(job, context, ct), concurrency: 1, retry: new(delay: _ => TimeSpan.FromDays(1)));
+        await app.Jobs.EnqueueAsync(new Work(1, "r"));
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.job where state = 'scheduled'"), n => n == 1, "it is to be tried again", app.Log.Tail);
+        await app.Jobs.EnqueueAsync(new Work(2, "d"), new() { Delay = TimeSpan.FromDays(1) });
+        await EnqueueAsync(app, 'a', 1);
+        await gate.Begun;
+        await EnqueueAsync(app, 'a', 19, from: 1);
+        await app.SqlAsync("update jobs.job set due_at = now() where state = 'scheduled'");
+        await app.SchedulerAsync();
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.job where state = 'queued' and fair in ('d', 'r')"), n => n == 2, "both are due", app.Log.Tail);
+        gate.Open();
+        await app.AllEndedAsync(22);
+        Assert.Equal("radr", Order(app)[..4]);
+    }
+
+    [Fact]
+    public async Task Every_way_in_gives_a_job_its_value_and_a_move_to_another_queue_takes_it_away()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        var batch = await app.Jobs.EnqueueAsync(new Work(1, "plain"));
+        await app.Jobs.EnqueueAsync(new Work(2, "general"), new() { Id = JobId.New() });
+        await app.Jobs.EnqueueAsync(new Work(3, "unique"), new() { Unique = new Unique { Key = "k" } });
+        await app.Jobs.EnqueueAsync(new Work(4, "tied"), new() { Timeout = TimeSpan.FromMinutes(1) });
+        await app.Jobs.EnqueueAsync(new Other(5));
+        await app.SqlAsync("""select jobs.enqueue('test.work', '{"number": 6, "text": "sql"}')""");
+        await app.SchedulerAsync();
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.job where state = 'queued'"), n => n == 6, "all are queued", app.Log.Tail);
+        Assert.Equal(",general,plain,sql,tied,unique", await app.ScalarAsync<string>("select string_agg(fair, ',' order by fair) from jobs.job"));
+        await app.Operator.MoveAsync(new JobFilter { Ids = [batch] }, new JobMove { Queue = new QueueName("elsewhere") });
+        Assert.Equal(1, await app.ScalarAsync<long>("select count(*) from jobs.job where queue = 'elsewhere' and fair is null"));
+        await app.Operator.MoveAsync(new JobFilter { Ids = [batch] }, new JobMove { Queue = Queue });
+        Assert.Equal("plain", await app.ScalarAsync<string>("select fair from jobs.job where id = $1", batch.Value));
+    }
+
+    [Fact]
+    public async Task Two_claims_at_one_moment_take_different_jobs_and_neither_waits_for_the_other()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await EnqueueAsync(app, 'a', 6);
+        await EnqueueAsync(app, 'b', 2);
+        await using var one = await app.ConnectAsync();
+        await using var transaction = await one.BeginTransactionAsync();
+        var first = await TakeAsync(app, one, 3);
+        await using var two = await app.ConnectAsync();
+        Assert.Equal("aba", first.Values);
+        var second = await TakeAsync(app, two, 10);
+        Assert.Equal("baaaa", second.Values);
+        Assert.Empty(first.Ids.Intersect(second.Ids));
+    }
+
+    [Fact]
+    public async Task Claim_whose_answer_is_lost_and_that_commits_only_while_it_is_repeated_runs_its_jobs()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await using var wire = new Wire(app.Servers.Postgres);
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await app.WorkerAsync(Runs.Done, options: o => o.Postgres = wire.ConnectionString);
+        await EnqueueAsync(app, 'a', 1);
+        await app.AllEndedAsync(1); // from here on it claims as fair queues are claimed
+        await app.SqlAsync("""
+            create function jobs.hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(hashtext('jobs.job')); return new; end $$;
+            create trigger hold before update on jobs.job for each row when (new.state = 'running') execute function jobs.hold();
+            """);
+        await using var holder = await app.ConnectAsync();
+        await using (var transaction = await holder.BeginTransactionAsync())
+        {
+            await using var hold = new NpgsqlCommand(app.InSchema("select pg_advisory_xact_lock(hashtext('jobs.job'))"), holder, transaction);
+            await hold.ExecuteNonQueryAsync();
+            await EnqueueAsync(app, 'a', 1, from: 1);
+            wire.Cut(Assert.Single(await WaitingAsync(app, 1)));
+            await WaitingAsync(app, 2);
+        }
+
+        await app.AllEndedAsync(2);
+        Assert.Equal([0, 1], app.Runs.Select(r => r.Job.Number));
+        Assert.All(app.Runs, r => Assert.Equal(1, r.Context.Attempt));
+    }
+
+    [Fact]
+    public async Task Tickets_that_were_lost_are_sent_again_when_none_are_left()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await EnqueueAsync(app, 'a', 5);
+        await EnqueueAsync(app, 'b', 5);
+        await app.WaitForTicketsAsync("default", 10);
+        await app.OnBrokerAsync(async channel => await channel.QueuePurgeAsync(app.QueueName("default")));
+        await app.SchedulerAsync();
+        await app.WorkerAsync(Runs.Done, concurrency: 1);
+        await app.AllEndedAsync(10);
+        Assert.Equal("ababababab", Order(app));
+    }
+
+    [Fact]
+    public async Task Paused_fair_queue_keeps_the_tickets_whose_jobs_others_have_started()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        var gate = new Gate();
+        await app.WorkerAsync((job, context, ct) => job.Text == "b" ? gate.RunAsync(job, context, ct) : Runs.Done(job, context, ct), concurrency: 1);
+        await app.Operator.PauseQueueAsync(Queue);
+        await EnqueueAsync(app, 'a', 4);
+        await EnqueueAsync(app, 'b', 1);
+        await app.WaitForTicketsAsync("default", 5);
+        await app.Operator.ResumeQueueAsync(Queue);
+        await gate.Begun; // by a ticket of a job of a
+        await app.Operator.PauseQueueAsync(Queue);
+        gate.Open();
+        await Eventually.SeeAsync(app.EndedAsync, n => n == 2, "two have ended", app.Log.Tail);
+        await app.WaitForTicketsAsync("default", 3);
+        await app.Operator.ResumeQueueAsync(Queue);
+        await app.AllEndedAsync(5);
+    }
+
+    [Fact]
+    public async Task Order_is_that_of_deficit_round_robin_for_any_values_weights_and_sizes_of_claims()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        var seed = Random.Shared.Next();
+        var random = new Random(seed);
+        await using var connection = await app.ConnectAsync();
+        for (var round = 0; round < 12; round++)
+        {
+            await app.SqlAsync("delete from jobs.job; delete from jobs.fair_weight; update jobs.fair_turn set value = '', rest = 0;");
+            var waiting = new SortedDictionary<string, SortedSet<Guid>>(StringComparer.Ordinal);
+            var weights = new Dictionary<string, int>();
+            var (last, rest) = ("", 0);
+            for (var step = 0; step < 12; step++)
+            {
+                for (var n = random.Next(4); n > 0; n--)
+                {
+                    var value = ((char)('a' + random.Next(6))).ToString();
+                    if (weights.TryAdd(value, random.Next(1, 5)))
+                    {
+                        await app.Operator.SetFairWeightAsync(Queue, value, weights[value]);
+                    }
+
+                    var ids = Enumerable.Range(0, random.Next(1, 12)).Select(_ => JobId.New().Value).Order().ToArray();
+                    await app.SqlAsync("insert into jobs.job (id, type, queue, priority, state, ticket_at, args, fair) select i, 'test.work', 'default', 16, 'queued', now(), '{}', $2 from unnest($1::uuid[]) i", ids, value);
+                    waiting.TryAdd(value, []);
+                    foreach (var id in ids)
+                    {
+                        waiting[value].Add(id);
+                    }
+                }
+
+                var most = random.Next(1, 20);
+                var expected = new List<Guid>();
+                while (expected.Count < most && waiting.Values.Any(q => q.Count > 0))
+                {
+                    if (rest == 0 || !waiting.TryGetValue(last, out var own) || own.Count == 0)
+                    {
+                        last = waiting.Where(w => w.Value.Count > 0).Select(w => w.Key).OrderBy(k => string.CompareOrdinal(k, last) <= 0).ThenBy(k => k, StringComparer.Ordinal).First();
+                        rest = weights[last];
+                    }
+
+                    expected.Add(waiting[last].Min);
+                    waiting[last].Remove(expected[^1]);
+                    rest = waiting[last].Count == 0 ? 0 : rest - 1;
+                }
+
+                var (taken, _) = await TakeAsync(app, connection, most);
+                Assert.True(expected.SequenceEqual(taken), $"seed {seed}, round {round}, step {step}");
+                await app.SqlAsync("delete from jobs.job where id = any($1)", taken);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_is_not_allowed_is_refused_before_anything_is_written()
+    {
+        await using var app = await TestApp.CreateAsync();
+        Assert.Contains("no path", (await Assert.ThrowsAsync<ArgumentException>(() => app.Operator.SetFairnessAsync(Queue, "a..b"))).Message, StringComparison.Ordinal);
+        Assert.Contains("not fair", (await Assert.ThrowsAsync<JobsException>(() => app.Operator.SetFairWeightAsync(Queue, "a", 2))).Message, StringComparison.Ordinal);
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        foreach (var weight in new[] { 0, 1001 })
+        {
+            await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => app.Operator.SetFairWeightAsync(Queue, "a", weight));
+        }
+
+        await app.Operator.SetFairWeightAsync(Queue, "a", 1000);
+        Assert.Equal(1000, Assert.Single(await app.Operator.QueuesAsync()).Fairness?.Weights["a"]);
+    }
+
+    private static Task EnqueueAsync(TestApp app, char value, int count, JobPriority? priority = null, int from = 0) =>
+        app.Jobs.EnqueueManyAsync(Enumerable.Range(from, count).Select(n => new Work(n, value.ToString())), _ => new() { Priority = priority ?? JobPriority.Normal });
+
+    private static string Order(TestApp app) => string.Concat(app.Runs.Select(r => r.Job.Text));
+
+    private static async Task<(Guid[] Ids, string Values)> TakeAsync(TestApp app, NpgsqlConnection connection, int most)
+    {
+        await using var command = new NpgsqlCommand(app.InSchema(
+            "select t.ids, (select string_agg(j.fair, '' order by array_position(t.ids, j.id)) from jobs.job j where j.id = any(t.ids)) from jobs.take_fair('default', '{test.work}', $1) t"), connection);
+        command.Parameters.Add(new NpgsqlParameter { Value = most });
+        await using var reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        return (reader.GetFieldValue<Guid[]>(0), reader.IsDBNull(1) ? "" : reader.GetString(1));
+    }
+
+    /// <summary>Where from those connections come whose claim waits for a lock.</summary>
+    private static Task<int[]> WaitingAsync(TestApp app, int count) => Eventually.SeeAsync(
+        async () => await app.ScalarAsync<int[]?>(
+            $"select array_agg(client_port) from pg_stat_activity where wait_event_type = 'Lock' and query like '/* {app.Schema}:claim_limited */%'") ?? [],
+        ports => ports.Length == count, $"{count} claims wait", app.Log.Tail);
+}
