@@ -166,9 +166,9 @@ internal sealed class JobStore(Database database)
         return released;
     }
 
-    /// <summary>X6, X7: jobs that are done, without a result.</summary>
-    public Task<EndReport> EndSucceededIfRunningAsync(Guid session, Guid[] ids, int[] attempts, CancellationToken ct) =>
-        ReadEndedAsync(database.Command("end_succeeded_if_running", Param.Of(session), Param.Of(ids), Param.Of(attempts)), ct);
+    /// <summary>X6, X7: jobs that are done, without a result. Without <paramref name="limited"/> those that a limit counts are left alone.</summary>
+    public Task<EndReport> EndSucceededIfRunningAsync(Guid session, Guid[] ids, int[] attempts, bool limited, CancellationToken ct) =>
+        ReadEndedAsync(database.Command(limited ? "end_limited_if_running" : "end_succeeded_if_running", Param.Of(session), Param.Of(ids), Param.Of(attempts)), ct);
 
     /// <summary>X6, X7: jobs that end in any other way.</summary>
     public Task<EndReport> EndIfRunningAsync(Guid session, IReadOnlyList<EndedAttempt> ended, CancellationToken ct) =>

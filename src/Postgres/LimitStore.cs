@@ -60,7 +60,7 @@ internal sealed class LimitStore(Database database)
     public async Task<int> ForgetGatesAsync(int limit, CancellationToken ct)
     {
         await using var command = database.Command("forget_gates", Param.Of(limit));
-        return await command.ExecuteNonQueryAsync(ct);
+        return (int)(await command.ExecuteScalarAsync(ct))!;
     }
 }
 

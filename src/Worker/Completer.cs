@@ -163,7 +163,7 @@ internal sealed class Completer(
         if (batch[0].IsPlainSuccess)
         {
             plain = await store.EndSucceededIfRunningAsync(
-                session, batch.ConvertAll(c => c.Attempt.Job.Id.Value).ToArray(), batch.ConvertAll(c => c.Attempt.Job.Attempt).ToArray(), _giveUp.Token);
+                session, batch.ConvertAll(c => c.Attempt.Job.Id.Value).ToArray(), batch.ConvertAll(c => c.Attempt.Job.Attempt).ToArray(), batch.Exists(c => c.Attempt.Job.IsLimited), _giveUp.Token);
             if (plain.Value.Written == batch.Count)
             {
                 return plain.Value;

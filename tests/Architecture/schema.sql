@@ -28,24 +28,6 @@ table edge
   constraint edge_effect CHECK ((effect = ANY (ARRAY['cancel'::text, 'run'::text, 'hold'::text])))
   constraint edge_pk PRIMARY KEY (child, parent)
   CREATE INDEX edge_parent ON jobs.edge USING btree (parent) WHERE (held_at IS NULL)
-table fair_queue
-  name text not null
-  key text[]
-  set_at timestamp with time zone not null default now()
-  filled boolean not null default false
-  constraint fair_queue_pk PRIMARY KEY (name)
-table fair_turn with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, fillfactor=50)
-  queue text not null
-  priority smallint not null
-  value text not null default ''::text
-  rest integer not null default 0
-  constraint fair_turn_pk PRIMARY KEY (queue, priority)
-table fair_weight
-  queue text not null
-  value text not null
-  weight integer not null
-  constraint fair_weight_pk PRIMARY KEY (queue, value)
-  constraint fair_weight_range CHECK (((weight >= 1) AND (weight <= 1000)))
 table finding
   name text not null
   value bigint not null
@@ -202,15 +184,14 @@ table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=
   events jsonb
   slots text[]
   blocked_on text
+  unique_was text
   woken_at timestamp with time zone
-  fair text
   constraint job_pk PRIMARY KEY (id)
   constraint job_priority CHECK (((priority >= 0) AND (priority <= 31)))
   CREATE INDEX job_batch ON jobs.job USING btree (batch, id) WHERE (batch IS NOT NULL)
   CREATE INDEX job_blocked ON jobs.job USING btree (blocked_on, priority DESC, id) WHERE (blocked_on IS NOT NULL)
   CREATE INDEX job_due ON jobs.job USING btree (due_at) WHERE (due_at IS NOT NULL)
   CREATE INDEX job_expires ON jobs.job USING btree (expires_at) WHERE (expires_at IS NOT NULL)
-  CREATE INDEX job_fair ON jobs.job USING btree (queue, priority DESC, fair, id) WHERE ((fair IS NOT NULL) AND (ticket_at IS NOT NULL))
   CREATE INDEX job_tags ON jobs.job USING gin (tags) WHERE (tags IS NOT NULL)
   CREATE INDEX job_ticket ON jobs.job USING btree (queue, ticket_at) WHERE (ticket_at IS NOT NULL)
   CREATE UNIQUE INDEX job_unique ON jobs.job USING btree (unique_key) WHERE (unique_key IS NOT NULL)
@@ -436,66 +417,70 @@ begin
   end loop;
 end $function$
 
-CREATE OR REPLACE FUNCTION jobs.choose_fair(p_session uuid, p_queue text, p_types text[], INOUT ids uuid[], INOUT dispatches integer[])
- RETURNS record
- LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
-AS $function$
-declare
-  v_most  integer := cardinality(ids);
-  v_ids   uuid[];
-  v_under integer[];
-begin
-  -- An earlier claim of this session, whose answer was lost, has been committed or not when this goes on: it waits for no row of it.
-  perform pg_advisory_xact_lock(hashtextextended('jobs.fair ' || p_session || p_queue, 0));
-  select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}') into v_ids, v_under from (
-    select j.id, j.dispatch from unnest(ids, dispatches) as t (id, dispatch) join jobs.job j on j.id = t.id
-    where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null)
-    order by j.priority desc, j.id for update of j skip locked) l;
-  select v_ids || f.ids, v_under || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, p_types, v_most - cardinality(v_ids)) f;
-end $function$
-
 CREATE OR REPLACE FUNCTION jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead double precision)
  RETURNS TABLE(said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamp with time zone, args json, timeout real, batch uuid, after uuid[], trace text, meta jsonb, limited boolean, wait double precision)
  LANGUAGE plpgsql
 AS $function$
 #variable_conflict use_column
 declare
-  v_keyed boolean;  -- a rule looks into the arguments, or knows some types only
-  v_rules integer;
-  v_fair  boolean := exists (select from jobs.fair_queue f where f.name = p_queue);
-  v_names text[];   -- the gates of all these jobs, where they are the same for all
+  v_rules    integer;
+  v_counting integer;   -- of them, those that count what runs ...
+  v_same     boolean;   -- ... in the same gates for all these jobs,
+  v_names    text[];    -- ... which are these
+  v_alone    boolean;   -- only one counts, for any type, by a key ...
+  v_path     text[];    -- ... at this path
+  v_slots    integer;   -- of a single counting rule
+  v_rated    integer;
+  v_flat     boolean;   -- a rate, if there is one, is one for all these jobs, a token each
+  v_n        integer;
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  select count(*), coalesce(bool_or(r.key is not null or r.type is not null), false), array_agg(r.name || ':' order by r.name) filter (where r.counts) into v_rules, v_keyed, v_names
+  select count(*), count(*) filter (where r.counts), coalesce(bool_and(r.key is null and r.type is null) filter (where r.counts), true), array_agg(r.name || ':' order by r.name) filter (where r.counts),
+    coalesce(count(*) filter (where r.counts) = 1 and bool_and(r.key is not null and r.type is null) filter (where r.counts), false), min(r.slots) filter (where r.counts),
+    count(r.algorithm), bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null)
+    into v_rules, v_counting, v_same, v_names, v_alone, v_slots, v_rated, v_flat
     from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
-  if v_rules = 0 and not v_fair then
+  if v_rules = 0 then
     return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
     return;
   end if;
   if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
     return;
   end if;
-  if v_fair then
-    select f.ids, f.dispatches into p_ids, p_dispatches from jobs.choose_fair(p_session, p_queue, p_types, p_ids, p_dispatches) f;
-    return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
+  if v_alone then
+    select r.key into v_path from jobs.limit_rule r where r.name || ':' = v_names[1];
   end if;
 
   return query
-  update jobs.job j set
-    state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
-    slots = case when not v_keyed then v_names else
-      (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
-       where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
-  from unnest(p_ids, p_dispatches) as t (id, dispatch)
-  where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
-    and (j.expires_at is null or j.expires_at > now())
-  returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots is not null, 0::float8;
-  if v_rules = 0 then
-    update jobs.job j set unique_key = null where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and j.unique_waiting;
-  elsif found then
+  with claimed as (
+    update jobs.job j set
+      state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
+      unique_key = case when j.unique_waiting then null else j.unique_key end, unique_was = case when j.unique_waiting then j.unique_key end,
+      slots = case when v_same then v_names
+        when v_alone then nullif(array_remove(array[v_names[1] || jobs.gate_key(j.args, v_path)], null), '{}')
+        else (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
+          where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
+    from unnest(p_ids, p_dispatches) as t (id, dispatch)
+    where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
+      and (j.expires_at is null or j.expires_at > now())
+    returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots
+  ), need as (
+    select s.gate collate "C" as gate, sum(m.n)::integer as n from (select c.slots, count(*) as n from claimed c where c.slots is not null group by c.slots) m cross join unnest(m.slots) as s (gate) group by 1
+    union all
+    select r.name || ':', 0 from jobs.limit_rule r where v_rated > 0 and v_flat and r.algorithm is not null and not r.counts and (r.queue is null or r.queue = p_queue) and exists (select from claimed)
+  ), taken as (
+    insert into jobs.gate (id, rule, held) select n.gate, split_part(n.gate, ':', 1), n.n from need n where v_flat order by 1
+    on conflict (id) do update set held = gate.held + excluded.held
+    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
+      and coalesce(gate.held <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
+  ), told as materialized (
+    select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
+  )
+  select 'claimed', c.id, c.attempt, c.failures, c.priority, c.type, c.enqueued_at, c.args, c.timeout, c.batch, c.after, c.trace, c.meta, c.slots is not null, 0::float8 from claimed c cross join told;
+  get diagnostics v_n = row_count;
+  if v_n > 0 and not (current_setting('jobs_limits.fit')::boolean and (v_rated = 0 or jobs.take_tokens(p_queue, v_n) = v_rated)) then
     return query select w.said, w.id, null::integer, null::smallint, null::smallint, w.gate, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, w.wait
-      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead) w;
+      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead, v_flat) w;
   end if;
 end $function$
 
@@ -530,124 +515,12 @@ AS $function$
   select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null, $11, $12, $13)
 $function$
 
-CREATE OR REPLACE FUNCTION jobs.fair_of(p_queue text, p_args json)
- RETURNS text
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(jobs.gate_key(p_args, f.key), '') from jobs.fair_queue f where f.name = p_queue and f.key is not null
-$function$
-
-CREATE OR REPLACE FUNCTION jobs.fair_order(p_queue text, p_priority smallint, p_types text[], p_most integer, p_not uuid[], INOUT value text, INOUT rest integer, OUT ids uuid[])
- RETURNS record
- LANGUAGE plpgsql
- STABLE
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
-AS $function$
-#variable_conflict use_column
-declare
-  p_from    text := case when rest > 0 then value else value || chr(1) end; -- chr(1): the next text after it
-  p_rest    integer := rest;
-  v_values  text[];
-  v_weights integer[];
-  v_rounds  integer;
-  v_more    boolean;
-begin
-  with recursive ahead as (
-    (select j.fair as value, 1 as n from jobs.job j
-     where j.queue = p_queue and j.priority = p_priority and j.fair >= p_from and j.ticket_at is not null
-       and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-     order by j.fair, j.id limit 1)
-    union all
-    select x.fair, a.n + 1 from ahead a cross join lateral (
-      select j.fair from jobs.job j
-      where j.queue = p_queue and j.priority = p_priority and j.fair > a.value and j.ticket_at is not null
-        and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-      order by j.fair, j.id limit 1) x
-    where a.n < p_most
-  ), behind as (
-    (select j.fair as value, (select count(*)::integer from ahead) + 1 as n from jobs.job j
-     where j.queue = p_queue and j.priority = p_priority and j.fair < p_from and j.ticket_at is not null and (select count(*) from ahead) < p_most
-       and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-     order by j.fair, j.id limit 1)
-    union all
-    select x.fair, b.n + 1 from behind b cross join lateral (
-      select j.fair from jobs.job j
-      where j.queue = p_queue and j.priority = p_priority and j.fair > b.value and j.fair < p_from and j.ticket_at is not null
-        and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-      order by j.fair, j.id limit 1) x
-    where b.n < p_most
-  )
-  select array_agg(r.value order by r.n), array_agg(coalesce(w.weight, 1) order by r.n), ceil(p_most::float8 / sum(coalesce(w.weight, 1)))
-    into v_values, v_weights, v_rounds
-    from (select a.value, a.n from ahead a union all select b.value, b.n from behind b) r left join jobs.fair_weight w on w.queue = p_queue and w.value = r.value;
-
-  -- So many rounds are enough unless some values have fewer jobs than that; then what is missing comes from the others.
-  while v_values is not null loop
-    select array_agg(c.id order by c.round, c.i, c.n), (array_agg(c.value order by c.round desc, c.i desc, c.n desc))[1],
-        (array_agg(case when c.n = c.found and c.found < c.most then 0 else (c.weight - (c.n + c.used) % c.weight) % c.weight end order by c.round desc, c.i desc, c.n desc))[1], bool_or(c.found = c.most and c.most < p_most)
-      into ids, value, rest, v_more
-      from (
-        select k.value, k.i, k.weight, k.used, k.most, x.id, x.n, (x.n + k.used - 1) / k.weight as round, count(*) over (partition by k.i) as found
-        from (select u.value, u.i, u.weight, u.used, least(p_most, u.weight * v_rounds - u.used) as most
-              from (select t.value, t.i, t.weight, case when t.i = 1 and p_rest > 0 and t.value = p_from then greatest(0, t.weight - p_rest) else 0 end as used
-                    from unnest(v_values, v_weights) with ordinality as t (value, weight, i)) u) k
-        cross join lateral (
-          select q.id, row_number() over (order by q.id) as n from (
-            select j.id from jobs.job j
-            where j.queue = p_queue and j.priority = p_priority and j.fair = k.value and j.ticket_at is not null
-              and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-            order by j.id limit k.most) q) x
-        order by round, k.i, x.n limit p_most) c;
-    exit when cardinality(ids) >= p_most or not v_more;
-    v_rounds := v_rounds * 2;
-  end loop;
-end $function$
-
-CREATE OR REPLACE FUNCTION jobs.fill_fair(p_queue text, p_above uuid, p_most integer)
- RETURNS uuid
- LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
-AS $function$
-declare
-  v_page uuid[];
-begin
-  select array_agg(p.id order by p.id) into v_page from (select j.id from jobs.job j where j.id > p_above order by j.id limit p_most) p;
-  with mine as materialized (
-    select j.id, jobs.fair_of(j.queue, j.args) as fair from jobs.job j
-    where j.id = any(v_page) and j.queue = p_queue and j.state <> 'running' and j.fair is distinct from jobs.fair_of(j.queue, j.args)
-    order by j.id for update
-  )
-  update jobs.job j set fair = m.fair from mine m where j.id = m.id and j.queue = p_queue and j.state <> 'running';
-  return v_page[cardinality(v_page)];
-end $function$
-
-CREATE OR REPLACE FUNCTION jobs.forget_fair()
- RETURNS integer
- LANGUAGE plpgsql
-AS $function$
-declare
-  v_gone text[];
-begin
-  with gone as (
-    delete from jobs.fair_queue f
-    where f.key is null and not exists (select from jobs.job j where j.queue = f.name and j.fair is not null and j.ticket_at is not null and j.state = 'queued')
-    returning f.name
-  )
-  select array_agg(g.name) into v_gone from gone g;
-  delete from jobs.fair_turn t where t.queue = any(v_gone);
-  delete from jobs.fair_weight w where w.queue = any(v_gone);
-  return coalesce(cardinality(v_gone), 0);
-end $function$
-
 CREATE OR REPLACE FUNCTION jobs.gate_key(args json, key text[])
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 AS $function$
-  select case when key is null then '' when length(args #>> key) > 200 then left(args #>> key, 160) || md5(args #>> key) else args #>> key end
+  select case when key is null then '' when octet_length(args::text) <= 200 or length(args #>> key) <= 200 then args #>> key else left(args #>> key, 160) || md5(args #>> key) end
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.id_time(id uuid)
@@ -664,7 +537,7 @@ CREATE OR REPLACE FUNCTION jobs.is_limited(p_queue text, p_types text[])
 AS $function$
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types))) or exists (select from jobs.fair_queue f where f.name = p_queue);
+  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types)));
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.kept_trace(trace text)
@@ -750,7 +623,7 @@ AS $function$
     52, 1), 53, 1), 'hex')::uuid
 $function$
 
-CREATE OR REPLACE FUNCTION jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead double precision)
+CREATE OR REPLACE FUNCTION jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead double precision, p_taken boolean)
  RETURNS TABLE(said text, id uuid, gate text, wait double precision)
  LANGUAGE plpgsql
 AS $function$
@@ -765,7 +638,6 @@ declare
   v_woken   integer[];
   v_costs   float8[];
   v_fits    boolean;            -- all of them fit
-  v_keys    boolean;            -- some are unique until they are started
   v_rated   boolean := false;
   v_new     jobs.gate[];
   v_gate    jobs.gate;
@@ -782,7 +654,7 @@ declare
   i         integer;
 begin
   with mine as materialized (
-    select j.id, j.slots, j.args, j.type, j.woken_at, j.unique_waiting from jobs.job j
+    select j.id, j.slots, j.args, j.type, j.woken_at from jobs.job j
     where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now()
   ), need as (
     select s.gate, count(*)::integer as slots, count(m.woken_at)::integer as woken, 0::float8 as cost from mine m cross join unnest(m.slots) as s (gate) group by s.gate
@@ -794,14 +666,14 @@ begin
   ), total as materialized (
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
-    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), t.slots from total t
+    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
     on conflict (id) do update set held = gate.held + excluded.held, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
-    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null), (select bool_or(m.unique_waiting) from mine m),
+    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
     bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).held + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
-    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_keys, v_fits
+    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
 
@@ -819,7 +691,7 @@ begin
     end loop;
   end if;
 
-  -- One after another: those that were admitted, then by priority and in the order of p_ids, which is that of age or, in a fair queue, of turns.
+  -- One after another: those that were admitted, then by priority and age.
   if not v_fits then
     for i in 1 .. cardinality(v_ids) loop
       v_gates[i].held := v_gates[i].held - v_slots[i];
@@ -832,7 +704,7 @@ begin
         from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
         where (r.counts or r.algorithm is not null) and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) x
       where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and x.places is not null
-      order by j.woken_at is null, j.priority desc, array_position(p_ids, j.id)
+      order by j.woken_at is null, j.priority desc, j.id
     loop
       -- Room that was kept for it is its own now, or nobody's.
       if c.woken then
@@ -885,15 +757,12 @@ begin
     v_new := v_gates;
   end if;
 
-  if v_keys then
-    update jobs.job j set unique_key = null
-    where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and j.unique_waiting and j.id <> all(v_refused);
-  end if;
   if v_rated or not v_fits then
     update jobs.gate g set held = n.held, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
-    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null
+    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null,
+      unique_key = coalesce(j.unique_was, j.unique_key), unique_was = null
     from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
     -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
     if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
@@ -985,20 +854,6 @@ begin
   return true;
 end $function$
 
-CREATE OR REPLACE FUNCTION jobs.set_fairness(p_queue text, p_key text[])
- RETURNS void
- LANGUAGE plpgsql
-AS $function$
-begin
-  if p_key is null then
-    update jobs.fair_queue f set key = null, set_at = now(), filled = true where f.name = p_queue;
-    return;
-  end if;
-  insert into jobs.fair_queue (name, key) values (p_queue, p_key)
-  on conflict (name) do update set key = excluded.key, set_at = excluded.set_at, filled = fair_queue.key is not distinct from excluded.key and fair_queue.filled;
-  insert into jobs.fair_turn (queue, priority) select p_queue, n from generate_series(0, 31) n on conflict do nothing;
-end $function$
-
 CREATE OR REPLACE FUNCTION jobs.set_limit(p_name text, p_queue text, p_type text, p_key text[], p_slots integer, p_algorithm text, p_amount double precision, p_period double precision, p_burst double precision, p_cost text[], p_origin text, p_by text, p_reason text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1051,57 +906,23 @@ AS $function$
   end
 $function$
 
-CREATE OR REPLACE FUNCTION jobs.take_fair(p_queue text, p_types text[], p_most integer, OUT ids uuid[], OUT dispatches integer[])
- RETURNS record
+CREATE OR REPLACE FUNCTION jobs.take_tokens(p_queue text, p_n integer)
+ RETURNS integer
  LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
+#variable_conflict use_column
 declare
-  v_below  smallint := 32;
-  v_level  smallint;
-  v_value  text;
-  v_rest   integer;
-  v_mine   boolean;
-  v_tried  uuid[];
-  v_chosen uuid[];
-  v_got    uuid[];
-  v_under  integer[];
-  v_need   integer;
+  v_taken integer;
 begin
-  ids := '{}';
-  dispatches := '{}';
-  while cardinality(ids) < p_most loop
-    select j.priority into v_level from jobs.job j
-    where j.queue = p_queue and j.fair is not null and j.ticket_at is not null and j.priority < v_below
-      and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now())
-    order by j.priority desc, j.fair, j.id limit 1;
-    exit when not found;
-    v_below := v_level;
-    select t.value, t.rest into v_value, v_rest from jobs.fair_turn t where t.queue = p_queue and t.priority = v_level for update skip locked;
-    v_mine := found;
-    if not v_mine then
-      select t.value, t.rest into v_value, v_rest from jobs.fair_turn t where t.queue = p_queue and t.priority = v_level;
-    end if;
-    v_tried := '{}';
-    loop
-      v_need := p_most - cardinality(ids);
-      select o.ids, o.value, o.rest into v_chosen, v_value, v_rest
-        from jobs.fair_order(p_queue, v_level, p_types, v_need, v_tried, coalesce(v_value, ''), coalesce(v_rest, 0)) o;
-      exit when v_chosen is null;
-      select coalesce(array_agg(l.id order by l.n), '{}'), coalesce(array_agg(l.dispatch order by l.n), '{}') into v_got, v_under from (
-        select j.id, j.dispatch, t.n from unnest(v_chosen) with ordinality as t (id, n) join jobs.job j on j.id = t.id
-        where j.state = 'queued' and j.queue = p_queue and j.priority = v_level for update of j skip locked) l;
-      ids := ids || v_got;
-      dispatches := dispatches || v_under;
-      exit when cardinality(v_got) = cardinality(v_chosen); -- else others were quicker: what comes after
-      v_tried := v_tried || v_chosen;
-    end loop;
-    if v_mine then
-      update jobs.fair_turn t set value = v_value, rest = v_rest where t.queue = p_queue and t.priority = v_level;
-    end if;
-  end loop;
+  with meter as materialized (
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+    where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
+  )
+  update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
+  get diagnostics v_taken = row_count;
+  return v_taken;
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.time_span(span interval)

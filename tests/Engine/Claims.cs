@@ -14,7 +14,7 @@ internal static class Claims
     }
 
     public static async Task<int> SucceedAsync(this TestApp app, Guid session, JobId id, int attempt) =>
-        (await app.Store.EndSucceededIfRunningAsync(session, [id.Value], [attempt], CancellationToken.None)).Written;
+        (await app.Store.EndSucceededIfRunningAsync(session, [id.Value], [attempt], limited: false, CancellationToken.None)).Written;
 
     public static async Task<int> EndAsync(this TestApp app, Guid session, JobId id, int attempt, JobState state = JobState.Failed) =>
         (await app.Store.EndIfRunningAsync(session, [new EndedAttempt(id, attempt, state, null, """{"type": "x", "message": "y"}""")], CancellationToken.None)).Written;

@@ -173,6 +173,47 @@ public sealed class FairnessTests
     }
 
     [Fact]
+    public async Task Limit_of_the_queue_lets_the_values_through_in_turn_and_what_it_has_let_through_waits_for_no_second_turn()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await app.Operator.SetFairWeightAsync(Queue, "c", 2);
+        await app.Limits.SetAsync(new JobLimit("one") { Queue = "default", Slots = 1 });
+        var gate = new Gate();
+        await app.WorkerAsync((job, context, ct) => job.Number == 0 ? gate.RunAsync(job, context, ct) : Runs.Done(job, context, ct), concurrency: 4);
+        await EnqueueAsync(app, 'a', 1);
+        await gate.Begun;
+        await EnqueueAsync(app, 'a', 40, from: 1);
+        await EnqueueAsync(app, 'b', 3, from: 1);
+        await EnqueueAsync(app, 'c', 4, from: 1);
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.job where blocked_on = 'one:'"), n => n == 47, "all others are blocked", app.Log.Tail);
+        gate.Open();
+        await app.AllEndedAsync(48);
+        Assert.Equal("a" + "abccabccab" + new string('a', 37), Order(app));
+        Assert.All(app.Runs, r => Assert.Equal(1, r.Context.Attempt));
+        Assert.Equal(0, await app.ScalarAsync<int>("select held from jobs.gate where id = 'one:'"));
+    }
+
+    [Fact]
+    public async Task Limit_that_holds_back_jobs_of_a_fair_queue_and_of_another_starves_neither()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await app.Limits.SetAsync(new JobLimit("one") { Type = "test.work", Slots = 1 });
+        var gate = new Gate();
+        await app.WorkerAsync((job, context, ct) => job.Number == 0 ? gate.RunAsync(job, context, ct) : Runs.Done(job, context, ct), more: w => w.Queue("default", 4).Queue("plain", 4));
+        await EnqueueAsync(app, 'a', 1);
+        await gate.Begun;
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(1, 5).Select(n => new Work(n, "p")), _ => new() { Queue = new QueueName("plain") });
+        await EnqueueAsync(app, 'a', 5, from: 1);
+        await app.Jobs.EnqueueManyAsync(Enumerable.Range(1, 5).Select(n => new Work(n, "q")), _ => new() { Queue = new QueueName("plain") });
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.job where blocked_on = 'one:'"), n => n == 15, "all others are blocked", app.Log.Tail);
+        gate.Open();
+        await app.AllEndedAsync(16);
+        Assert.Equal("appppp" + "aaaaa" + "qqqqq", Order(app));
+    }
+
+    [Fact]
     public async Task Two_claims_at_one_moment_take_different_jobs_and_neither_waits_for_the_other()
     {
         await using var app = await TestApp.CreateAsync();
@@ -332,7 +373,7 @@ public sealed class FairnessTests
     private static async Task<(Guid[] Ids, string Values)> TakeAsync(TestApp app, NpgsqlConnection connection, int most)
     {
         await using var command = new NpgsqlCommand(app.InSchema(
-            "select t.ids, (select string_agg(j.fair, '' order by array_position(t.ids, j.id)) from jobs.job j where j.id = any(t.ids)) from jobs.take_fair('default', '{test.work}', $1) t"), connection);
+            "select t.ids, (select string_agg(j.fair, '' order by array_position(t.ids, j.id)) from jobs.job j where j.id = any(t.ids)) from jobs.take_fair('default', 'queued', '{test.work}', '{}', $1) t"), connection);
         command.Parameters.Add(new NpgsqlParameter { Value = most });
         await using var reader = await command.ExecuteReaderAsync();
         await reader.ReadAsync();

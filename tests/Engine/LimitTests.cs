@@ -135,6 +135,27 @@ public sealed class LimitTests
     }
 
     [Fact]
+    public async Task Job_that_is_unique_until_it_is_started_keeps_its_key_while_it_is_blocked()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Limits.SetAsync(new JobLimit("one") { Queue = "default", Slots = 1 });
+        var gates = new Gates();
+        await app.WorkerAsync(gates.RunAsync, concurrency: 4);
+        var once = new EnqueueOptions { Unique = new Unique { Key = "a", States = Unique.UntilStarted } };
+        await app.Jobs.EnqueueAsync(new Work(1), once);
+        await gates.BegunAsync(1);
+        var second = await app.Jobs.EnqueueAsync(new Work(2), once); // the first has been started
+        await app.InStateAsync(second, JobState.Blocked);
+        Assert.Equal(second, await app.Jobs.EnqueueAsync(new Work(3), once));
+        gates.Open(1);
+        await gates.BegunAsync(2);
+        Assert.NotEqual(second, await app.Jobs.EnqueueAsync(new Work(4), once));
+        gates.Open(2);
+        gates.Open(4);
+        await app.AllEndedAsync(3);
+    }
+
+    [Fact]
     public async Task Cost_that_is_no_number_counts_as_one_and_stops_nobody()
     {
         await using var app = await TestApp.CreateAsync();

@@ -47,6 +47,7 @@ create index gate_rule on jobs.gate (rule);
 alter table jobs.job
   add column slots      text[] collate "C",      -- running: the gates that count it
   add column blocked_on text collate "C",        -- blocked: the gate that did not let it through
+  add column unique_was text,                    -- running: the unique key that its claim gave up, which it has again if the claim is taken back
   add column woken_at   timestamptz;             -- queued, admitted by a gate then: it may take the room that is kept
 create index job_blocked on jobs.job (blocked_on, priority desc, id) where blocked_on is not null;
 
@@ -64,89 +65,35 @@ end $$;
 
 -- A key as it stands in the name of its gate; null: the rule does not know the job.
 create function jobs.gate_key(args json, key text[]) returns text language sql immutable parallel safe as $$
-  select case when key is null then '' when length(args #>> key) > 200 then left(args #>> key, 160) || md5(args #>> key) else args #>> key end
+  select case when key is null then '' when octet_length(args::text) <= 200 or length(args #>> key) <= 200 then args #>> key else left(args #>> key, 160) || md5(args #>> key) end
 $$;
-
--- How many tokens a job takes: what its arguments say at this path, if that is a positive number, else one. Never an error: it would stop the claims of the whole queue.
-create function jobs.token_cost(args json, cost text[]) returns float8 language sql immutable parallel safe as $$
-  select coalesce(case when args #>> cost ~ '^[0-9]{1,15}([.][0-9]{1,15})?([eE][+-]?[0-9]{1,2})?$' then nullif((args #>> cost)::float8, 0) end, 1)
-$$;
-
--- Whether something of this cost may pass a meter at time t, and what the meter shows afterwards. `permit` is when: t, or the first time after it.
---   token, leaky: the bucket drains at amount / period; what passes raises its level. Something passes when there is room for it (token), or when the bucket is empty (leaky: even spacing).
---     Both are the Generic Cell Rate Algorithm (ITU-T I.371), written as a level. In any time w at most w * amount / period + burst (leaky: the cost of one) pass.
---   fixed: at most `amount` in each period, counted from 1970-01-01 UTC; in any time w at most amount * (floor(w / period) + 2).
---   sliding: at most `amount` in any time as long as the period. Counted in hundredths of the period, so up to 1 % less than that passes.
--- A cost above what could ever pass counts as that.
-create function jobs.permit(algorithm text, amount float8, period float8, burst float8, inout level float8, inout at timestamptz, inout segments float4[], t timestamptz, cost float8, out permit timestamptz)
-language plpgsql immutable as $$
-declare
-  v_rate  float8 := amount / period;
-  v_cost  float8 := least(cost, case when algorithm = 'token' then burst when algorithm = 'leaky' then cost else amount end);
-  v_now   timestamptz := greatest(t, at);
-  v_micro bigint;
-  v_start timestamptz;
-  v_steps integer;
-  v_sum   float8;
-begin
-  if algorithm in ('token', 'leaky') then
-    level := greatest(0, level - v_rate * extract(epoch from v_now - coalesce(at, v_now)));
-    permit := v_now + ceil(greatest(0, level - case when algorithm = 'token' then burst - v_cost else 0 end) / v_rate * 1e6 - 1e-3) * interval '1 microsecond';
-    level := level + v_cost;
-    at := v_now;
-  elsif algorithm = 'fixed' then
-    v_micro := (period * 1e6)::bigint;
-    v_start := 'epoch'::timestamptz + floor(extract(epoch from v_now) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
-    if at is null or at < v_start then
-      level := 0;
-      at := v_start;
-    end if;
-    if level + v_cost > amount then
-      level := 0;
-      at := at + v_micro * interval '1 microsecond';
-    end if;
-    level := level + v_cost;
-    permit := greatest(t, at);
-  else
-    v_micro := greatest(1, ceil(period * 1e4)::bigint); -- a hundredth
-    v_start := 'epoch'::timestamptz + floor(extract(epoch from v_now) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
-    v_steps := case when at is null then 101 else least(101, (extract(epoch from v_start - at) * 1000000 / v_micro)::bigint) end;
-    if v_steps > 0 then
-      segments := array_fill(0::float4, array[v_steps]) || segments[1:101 - v_steps];
-      at := v_start;
-    end if;
-    v_sum := (select sum(s) from unnest(segments) s);
-    v_steps := 0;
-    while v_sum + v_cost > amount + 1e-6 loop
-      v_sum := v_sum - segments[101 - v_steps];
-      v_steps := v_steps + 1;
-    end loop;
-    if v_steps > 0 then
-      segments := array_fill(0::float4, array[v_steps]) || segments[1:101 - v_steps];
-      at := at + v_steps * v_micro * interval '1 microsecond';
-    end if;
-    segments[1] := segments[1] + v_cost;
-    permit := greatest(t, at);
-  end if;
-end $$;
 
 -- X2 where limits may apply: as claim_if_queued.sql, and each job through all its gates or through none. Jobs are locked first, in the order of their ids, then gates in the order of
--- theirs, as all that lock both do. All is claimed at first, which is right where no limit is reached; what does not fit is taken back.
+-- theirs, as all that lock both do. All is claimed and counted at first, in one statement, which is right where no limit is reached; else pass_gates takes back what does not fit.
 -- Of the answer, `said` is 'claimed', 'blocked' (it is not claimed after all), 'late' (it may start in `wait` seconds), 'admit' (the gate in `type` has room, and somebody waits there),
--- 'fair' (the queue is: which jobs were claimed is not what the tickets
--- said), or 'unlimited' (nothing was looked at: no rule applies).
+-- 'fair' (the queue is: which jobs were claimed is not what the tickets said), or 'unlimited' (nothing was looked at: no rule applies, and the queue is not fair).
 create function jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead float8)
 returns table (said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamptz, args json, timeout float4, batch uuid, after uuid[], trace text,
   meta jsonb, limited boolean, wait float8) language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_keyed boolean;  -- a rule looks into the arguments, or knows some types only
-  v_rules integer;
-  v_fair  boolean := exists (select from jobs.fair_queue f where f.name = p_queue);
-  v_names text[];   -- the gates of all these jobs, where they are the same for all
+  v_rules    integer;
+  v_counting integer;   -- of them, those that count what runs ...
+  v_same     boolean;   -- ... in the same gates for all these jobs,
+  v_names    text[];    -- ... which are these
+  v_alone    boolean;   -- only one counts, for any type, by a key ...
+  v_path     text[];    -- ... at this path
+  v_slots    integer;   -- of a single counting rule
+  v_rated    integer;
+  v_flat     boolean;   -- a rate, if there is one, is one for all these jobs, a token each
+  v_n        integer;
+  v_fair     boolean := exists (select from jobs.fair_queue f where f.name = p_queue);
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  select count(*), coalesce(bool_or(r.key is not null or r.type is not null), false), array_agg(r.name || ':' order by r.name) filter (where r.counts) into v_rules, v_keyed, v_names
+  select count(*), count(*) filter (where r.counts), coalesce(bool_and(r.key is null and r.type is null) filter (where r.counts), true), array_agg(r.name || ':' order by r.name) filter (where r.counts),
+    coalesce(count(*) filter (where r.counts) = 1 and bool_and(r.key is not null and r.type is null) filter (where r.counts), false), min(r.slots) filter (where r.counts),
+    count(r.algorithm), coalesce(bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null), true)
+    into v_rules, v_counting, v_same, v_names, v_alone, v_slots, v_rated, v_flat
     from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
   if v_rules = 0 and not v_fair then
     return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
@@ -155,31 +102,66 @@ begin
   if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
     return;
   end if;
-  if v_fair then
+  if v_fair then -- any of its jobs
     select f.ids, f.dispatches into p_ids, p_dispatches from jobs.choose_fair(p_session, p_queue, p_types, p_ids, p_dispatches) f;
     return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
   end if;
+  if v_alone then
+    select r.key into v_path from jobs.limit_rule r where r.name || ':' = v_names[1];
+  end if;
 
   return query
-  update jobs.job j set
-    state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
-    slots = case when not v_keyed then v_names else
-      (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
-       where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
-  from unnest(p_ids, p_dispatches) as t (id, dispatch)
-  where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
-    and (j.expires_at is null or j.expires_at > now())
-  returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots is not null, 0::float8;
-  if v_rules = 0 then
-    update jobs.job j set unique_key = null where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and j.unique_waiting;
-  elsif found then
+  with claimed as (
+    update jobs.job j set
+      state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
+      unique_key = case when j.unique_waiting then null else j.unique_key end, unique_was = case when j.unique_waiting then j.unique_key end,
+      slots = case when v_same then v_names
+        when v_alone then nullif(array_remove(array[v_names[1] || jobs.gate_key(j.args, v_path)], null), '{}')
+        else (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
+          where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
+    from unnest(p_ids, p_dispatches) as t (id, dispatch)
+    where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
+      and (j.expires_at is null or j.expires_at > now())
+    returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots
+  ), need as (
+    select s.gate collate "C" as gate, sum(m.n)::integer as n from (select c.slots, count(*) as n from claimed c where c.slots is not null group by c.slots) m cross join unnest(m.slots) as s (gate) group by 1
+    union all
+    select r.name || ':', 0 from jobs.limit_rule r where v_rated > 0 and v_flat and r.algorithm is not null and not r.counts and (r.queue is null or r.queue = p_queue) and exists (select from claimed)
+  ), taken as (
+    insert into jobs.gate (id, rule, held) select n.gate, split_part(n.gate, ':', 1), n.n from need n where v_flat order by 1
+    on conflict (id) do update set held = gate.held + excluded.held
+    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
+      and coalesce(gate.held <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
+  ), told as materialized (
+    select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
+  )
+  select 'claimed', c.id, c.attempt, c.failures, c.priority, c.type, c.enqueued_at, c.args, c.timeout, c.batch, c.after, c.trace, c.meta, c.slots is not null, 0::float8 from claimed c cross join told;
+  get diagnostics v_n = row_count;
+  if v_n > 0 and not (current_setting('jobs_limits.fit')::boolean and (v_rated = 0 or jobs.take_tokens(p_queue, v_n) = v_rated)) then
     return query select w.said, w.id, null::integer, null::smallint, null::smallint, w.gate, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, w.wait
-      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead) w;
+      from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead, v_flat) w;
   end if;
 end $$;
 
--- The jobs that this very transaction has claimed, of these, through their gates. Those that do not fit are blocked.
-create function jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead float8) returns table (said text, id uuid, gate text, wait float8) language plpgsql as $$
+-- A token for each of p_n jobs from all rates that know no difference between the jobs of this queue, if all of these have them now; returns how many rates that is, else 0. The caller holds their gates.
+create function jobs.take_tokens(p_queue text, p_n integer) returns integer language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_taken integer;
+begin
+  with meter as materialized (
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+    where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
+  )
+  update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
+  get diagnostics v_taken = row_count;
+  return v_taken;
+end $$;
+
+-- The jobs that this very transaction has claimed, of these, through their gates. Those that do not fit are blocked. p_taken: their slots are taken already.
+create function jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead float8, p_taken boolean) returns table (said text, id uuid, gate text, wait float8) language plpgsql as $$
 #variable_conflict use_column
 declare
   v_until   timestamptz := now() + p_ahead * interval '1 second';
@@ -191,7 +173,6 @@ declare
   v_woken   integer[];
   v_costs   float8[];
   v_fits    boolean;            -- all of them fit
-  v_keys    boolean;            -- some are unique until they are started
   v_rated   boolean := false;
   v_new     jobs.gate[];
   v_gate    jobs.gate;
@@ -208,7 +189,7 @@ declare
   i         integer;
 begin
   with mine as materialized (
-    select j.id, j.slots, j.args, j.type, j.woken_at, j.unique_waiting from jobs.job j
+    select j.id, j.slots, j.args, j.type, j.woken_at from jobs.job j
     where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now()
   ), need as (
     select s.gate, count(*)::integer as slots, count(m.woken_at)::integer as woken, 0::float8 as cost from mine m cross join unnest(m.slots) as s (gate) group by s.gate
@@ -220,14 +201,14 @@ begin
   ), total as materialized (
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
-    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), t.slots from total t
+    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
     on conflict (id) do update set held = gate.held + excluded.held, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
-    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null), (select bool_or(m.unique_waiting) from mine m),
+    array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
     bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).held + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
-    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_keys, v_fits
+    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
 
@@ -311,15 +292,12 @@ begin
     v_new := v_gates;
   end if;
 
-  if v_keys then
-    update jobs.job j set unique_key = null
-    where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and j.unique_waiting and j.id <> all(v_refused);
-  end if;
   if v_rated or not v_fits then
     update jobs.gate g set held = n.held, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
-    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null
+    update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null,
+      unique_key = coalesce(j.unique_was, j.unique_key), unique_was = null
     from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
     -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
     if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
@@ -354,6 +332,8 @@ declare
   v_permit timestamptz;
   v_now    timestamptz;
   v_sent   integer;
+  v_turns  uuid[];
+  v_paused text[] := array(select q.name from jobs.queue q where q.paused_at is not null and (q.paused_until is null or q.paused_until > now()));
 begin
   for v_gate in
     select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens, r.period, r.burst,
@@ -381,18 +361,25 @@ begin
       end loop;
     end if;
     if v_room > 0 then
+      -- Those of fair queues in turn (0016_fairness.sql), the others by age; where a gate holds back both, they are merged by age.
+      v_turns := case when exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = v_gate.id and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null))
+        then (select f.ids from jobs.take_fair(v_gate.id, 'blocked', null, v_paused, v_room) f) end;
       return query
-      with first as materialized (
-        select j.id from jobs.job j
-        where j.blocked_on = v_gate.id and not exists (select from jobs.queue q where q.name = j.queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now()))
-        order by j.priority desc, j.id limit v_room for update skip locked
+      with by_age as materialized (
+        select j.id, j.priority from jobs.job j where j.blocked_on = v_gate.id and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit v_room for update skip locked
+      ), first as materialized (
+        select a.id, a.priority, a.id::text as age from by_age a
+        union all
+        select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+        order by priority desc, age limit v_room
       )
       update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
       from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
       returning j.id, j.dispatch, j.queue, j.priority, j.type;
       get diagnostics v_sent = row_count;
       update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
-        waiting = exists (select from jobs.job j where j.blocked_on = g.id)
+        waiting = exists (select from jobs.job j where j.blocked_on = g.id and j.fair is null)
+          or exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = g.id and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null))
       where g.id = v_gate.id;
     end if;
   end loop;

@@ -1,6 +1,69 @@
--- Setting and removing the rules of limits. Claims share a lock that this takes alone: so all that runs is counted, and no claim misses a rule.
+-- The meters of rates; then setting and removing the rules of limits.
 
--- A rule, new or with other numbers. Nothing is claimed meanwhile; what already runs is counted.
+-- How many tokens a job takes: what its arguments say at this path, if that is a positive number, else one. Never an error: it would stop the claims of the whole queue.
+create function jobs.token_cost(args json, cost text[]) returns float8 language sql immutable parallel safe as $$
+  select coalesce(case when args #>> cost ~ '^[0-9]{1,15}([.][0-9]{1,15})?([eE][+-]?[0-9]{1,2})?$' then nullif((args #>> cost)::float8, 0) end, 1)
+$$;
+
+-- Whether something of this cost may pass a meter at time t, and what the meter shows afterwards. `permit` is when: t, or the first time after it.
+--   token, leaky: the bucket drains at amount / period; what passes raises its level. Something passes when there is room for it (token), or when the bucket is empty (leaky: even spacing).
+--     Both are the Generic Cell Rate Algorithm (ITU-T I.371), written as a level. In any time w at most w * amount / period + burst (leaky: the cost of one) pass.
+--   fixed: at most `amount` in each period, counted from 1970-01-01 UTC; in any time w at most amount * (floor(w / period) + 2).
+--   sliding: at most `amount` in any time as long as the period. Counted in hundredths of the period, so up to 1 % less than that passes.
+-- A cost above what could ever pass counts as that.
+create function jobs.permit(algorithm text, amount float8, period float8, burst float8, inout level float8, inout at timestamptz, inout segments float4[], t timestamptz, cost float8, out permit timestamptz)
+language plpgsql immutable as $$
+declare
+  v_rate  float8 := amount / period;
+  v_cost  float8 := least(cost, case when algorithm = 'token' then burst when algorithm = 'leaky' then cost else amount end);
+  v_now   timestamptz := greatest(t, at);
+  v_micro bigint;
+  v_start timestamptz;
+  v_steps integer;
+  v_sum   float8;
+begin
+  if algorithm in ('token', 'leaky') then
+    level := greatest(0, level - v_rate * extract(epoch from v_now - coalesce(at, v_now)));
+    permit := v_now + ceil(greatest(0, level - case when algorithm = 'token' then burst - v_cost else 0 end) / v_rate * 1e6 - 1e-3) * interval '1 microsecond';
+    level := level + v_cost;
+    at := v_now;
+  elsif algorithm = 'fixed' then
+    v_micro := (period * 1e6)::bigint;
+    v_start := 'epoch'::timestamptz + floor(extract(epoch from v_now) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
+    if at is null or at < v_start then
+      level := 0;
+      at := v_start;
+    end if;
+    if level + v_cost > amount then
+      level := 0;
+      at := at + v_micro * interval '1 microsecond';
+    end if;
+    level := level + v_cost;
+    permit := greatest(t, at);
+  else
+    v_micro := greatest(1, ceil(period * 1e4)::bigint); -- a hundredth
+    v_start := 'epoch'::timestamptz + floor(extract(epoch from v_now) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
+    v_steps := case when at is null then 101 else least(101, (extract(epoch from v_start - at) * 1000000 / v_micro)::bigint) end;
+    if v_steps > 0 then
+      segments := array_fill(0::float4, array[v_steps]) || segments[1:101 - v_steps];
+      at := v_start;
+    end if;
+    v_sum := (select sum(s) from unnest(segments) s);
+    v_steps := 0;
+    while v_sum + v_cost > amount + 1e-6 loop
+      v_sum := v_sum - segments[101 - v_steps];
+      v_steps := v_steps + 1;
+    end loop;
+    if v_steps > 0 then
+      segments := array_fill(0::float4, array[v_steps]) || segments[1:101 - v_steps];
+      at := at + v_steps * v_micro * interval '1 microsecond';
+    end if;
+    segments[1] := segments[1] + v_cost;
+    permit := greatest(t, at);
+  end if;
+end $$;
+
+-- A rule, new or with other numbers. Claims share a lock that this takes alone: so all that runs is counted, and no claim misses a rule. Nothing is claimed meanwhile; what already runs is counted.
 create function jobs.set_limit(p_name text, p_queue text, p_type text, p_key text[], p_slots integer, p_algorithm text, p_amount float8, p_period float8, p_burst float8, p_cost text[],
   p_origin text, p_by text, p_reason text) returns void language plpgsql as $$
 declare

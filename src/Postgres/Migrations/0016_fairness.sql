@@ -19,27 +19,32 @@ create table jobs.fair_weight (
   constraint fair_weight_range check (weight between 1 and 1000)
 );
 
--- Whose turn it is. One row for each level of a fair queue; changed once a claim statement, by whoever gets it without waiting.
+-- Whose turn it is, in each level of a line of jobs: those that are queued in a fair queue (the line has its name), or those of such queues that are blocked on a gate of a limit (the line has its id,
+-- which holds a colon, as no queue's name does). Changed once a statement, by whoever gets it without waiting.
 create table jobs.fair_turn (
-  queue    text             not null,
+  line     text collate "C" not null,
   priority smallint         not null,
   value    text collate "C" not null default '', -- was served last ...
   rest     integer          not null default 0,  -- ... and may be served so many more
-  constraint fair_turn_pk primary key (queue, priority)
+  constraint fair_turn_pk primary key (line, priority)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
 -- Null: its queue was not fair when it was queued. Empty: its arguments have nothing at the key's path.
 alter table jobs.job add column fair text collate "C";
 -- No column here is changed by a claim. Those that run are read past; they are no more than there are slots.
-create index job_fair on jobs.job (queue, priority desc, fair, id) where fair is not null and ticket_at is not null;
+create index job_fair on jobs.job (coalesce(blocked_on, queue), priority desc, fair, id) where fair is not null and (ticket_at is not null or blocked_on is not null);
+-- The others that a gate holds back.
+drop index jobs.job_blocked;
+create index job_blocked on jobs.job (blocked_on, priority desc, id) where blocked_on is not null and fair is null;
 
 -- The value of a job, null where the queue is not fair. Asked for only where some queue is.
 create function jobs.fair_of(p_queue text, p_args json) returns text language sql stable as $$
   select coalesce(jobs.gate_key(p_args, f.key), '') from jobs.fair_queue f where f.name = p_queue and f.key is not null
 $$;
 
--- Up to p_most jobs of one level that wait and are none of p_not, in the order in which they are to be started; `value` and `rest` are those of fair_turn before and after.
-create function jobs.fair_order(p_queue text, p_priority smallint, p_types text[], p_most integer, p_not uuid[], inout value text, inout rest integer, out ids uuid[]) language plpgsql stable
+-- Up to p_most jobs of one level of a line, of these types (null: any), of none of the queues p_paused and none of p_not, in the order in which they are to go on. `value` and `rest` are those of fair_turn, before
+-- and after. p_state is 'queued' in a queue, 'blocked' at a gate.
+create function jobs.fair_order(p_line text, p_state jobs.state, p_priority smallint, p_types text[], p_paused text[], p_most integer, p_not uuid[], inout value text, inout rest integer, out ids uuid[]) language plpgsql stable
   set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
@@ -52,32 +57,34 @@ declare
 begin
   with recursive ahead as (
     (select j.fair as value, 1 as n from jobs.job j
-     where j.queue = p_queue and j.priority = p_priority and j.fair >= p_from and j.ticket_at is not null
-       and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+     where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair >= p_from and (j.ticket_at is not null or j.blocked_on is not null)
+       and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
      order by j.fair, j.id limit 1)
     union all
     select x.fair, a.n + 1 from ahead a cross join lateral (
       select j.fair from jobs.job j
-      where j.queue = p_queue and j.priority = p_priority and j.fair > a.value and j.ticket_at is not null
-        and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > a.value and (j.ticket_at is not null or j.blocked_on is not null)
+        and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
       order by j.fair, j.id limit 1) x
     where a.n < p_most
   ), behind as (
     (select j.fair as value, (select count(*)::integer from ahead) + 1 as n from jobs.job j
-     where j.queue = p_queue and j.priority = p_priority and j.fair < p_from and j.ticket_at is not null and (select count(*) from ahead) < p_most
-       and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+     where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair < p_from and (j.ticket_at is not null or j.blocked_on is not null) and (select count(*) from ahead) < p_most
+       and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
      order by j.fair, j.id limit 1)
     union all
     select x.fair, b.n + 1 from behind b cross join lateral (
       select j.fair from jobs.job j
-      where j.queue = p_queue and j.priority = p_priority and j.fair > b.value and j.fair < p_from and j.ticket_at is not null
-        and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > b.value and j.fair < p_from and (j.ticket_at is not null or j.blocked_on is not null)
+        and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
       order by j.fair, j.id limit 1) x
     where b.n < p_most
   )
-  select array_agg(r.value order by r.n), array_agg(coalesce(w.weight, 1) order by r.n), ceil(p_most::float8 / sum(coalesce(w.weight, 1)))
+  select array_agg(r.value order by r.n), array_agg(r.weight order by r.n), ceil(p_most::float8 / sum(r.weight))
     into v_values, v_weights, v_rounds
-    from (select a.value, a.n from ahead a union all select b.value, b.n from behind b) r left join jobs.fair_weight w on w.queue = p_queue and w.value = r.value;
+    from (select a.value, a.n, coalesce(case when p_state = 'queued' then (select w.weight from jobs.fair_weight w where w.queue = p_line and w.value = a.value)
+        else (select max(w.weight) from jobs.fair_weight w where w.value = a.value) end, 1) as weight -- a gate may hold back jobs of several queues
+      from (select * from ahead union all select * from behind) a) r;
 
   -- So many rounds are enough unless some values have fewer jobs than that; then what is missing comes from the others.
   while v_values is not null loop
@@ -92,8 +99,8 @@ begin
         cross join lateral (
           select q.id, row_number() over (order by q.id) as n from (
             select j.id from jobs.job j
-            where j.queue = p_queue and j.priority = p_priority and j.fair = k.value and j.ticket_at is not null
-              and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+            where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair = k.value and (j.ticket_at is not null or j.blocked_on is not null)
+              and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
             order by j.id limit k.most) q) x
         order by round, k.i, x.n limit p_most) c;
     exit when cardinality(ids) >= p_most or not v_more;
@@ -101,52 +108,57 @@ begin
   end loop;
 end $$;
 
--- Up to p_most jobs that wait, locked, in the order in which they are to be started: the highest level first. What somebody else holds is skipped, so nobody waits here for anybody.
+-- Up to p_most jobs of a line that wait, locked, in the order in which they are to go on: the highest level first. What somebody else holds is skipped, so nobody waits here for anybody.
 -- Of several claims at one moment one moves the turn on. The others begin where it stands.
-create function jobs.take_fair(p_queue text, p_types text[], p_most integer, out ids uuid[], out dispatches integer[]) language plpgsql
+create function jobs.take_fair(p_line text, p_state jobs.state, p_types text[], p_paused text[], p_most integer, out ids uuid[], out dispatches integer[]) language plpgsql
   set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_below  smallint := 32;
   v_level  smallint;
+  v_turn   jobs.fair_turn;
+  v_mine   boolean;
   v_value  text;
   v_rest   integer;
-  v_mine   boolean;
   v_tried  uuid[];
   v_chosen uuid[];
   v_got    uuid[];
   v_under  integer[];
-  v_need   integer;
 begin
   ids := '{}';
   dispatches := '{}';
   while cardinality(ids) < p_most loop
     select j.priority into v_level from jobs.job j
-    where j.queue = p_queue and j.fair is not null and j.ticket_at is not null and j.priority < v_below
-      and j.state = 'queued' and j.type = any(p_types) and (j.expires_at is null or j.expires_at > now())
+    where coalesce(j.blocked_on, j.queue) = p_line and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null) and j.priority < v_below
+      and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now())
     order by j.priority desc, j.fair, j.id limit 1;
     exit when not found;
     v_below := v_level;
-    select t.value, t.rest into v_value, v_rest from jobs.fair_turn t where t.queue = p_queue and t.priority = v_level for update skip locked;
+    select t.* into v_turn from jobs.fair_turn t where t.line = p_line and t.priority = v_level for update skip locked;
     v_mine := found;
     if not v_mine then
-      select t.value, t.rest into v_value, v_rest from jobs.fair_turn t where t.queue = p_queue and t.priority = v_level;
+      select t.* into v_turn from jobs.fair_turn t where t.line = p_line and t.priority = v_level;
+      if not found and p_state = 'blocked' then -- under the lock of the gate; a queue has its rows from set_fairness, because two claims would wait for each other here
+        insert into jobs.fair_turn (line, priority) values (p_line, v_level) on conflict do nothing;
+        v_mine := found;
+      end if;
     end if;
+    v_value := coalesce(v_turn.value, '');
+    v_rest := coalesce(v_turn.rest, 0);
     v_tried := '{}';
     loop
-      v_need := p_most - cardinality(ids);
       select o.ids, o.value, o.rest into v_chosen, v_value, v_rest
-        from jobs.fair_order(p_queue, v_level, p_types, v_need, v_tried, coalesce(v_value, ''), coalesce(v_rest, 0)) o;
+        from jobs.fair_order(p_line, p_state, v_level, p_types, p_paused, p_most - cardinality(ids), v_tried, v_value, v_rest) o;
       exit when v_chosen is null;
       select coalesce(array_agg(l.id order by l.n), '{}'), coalesce(array_agg(l.dispatch order by l.n), '{}') into v_got, v_under from (
         select j.id, j.dispatch, t.n from unnest(v_chosen) with ordinality as t (id, n) join jobs.job j on j.id = t.id
-        where j.state = 'queued' and j.queue = p_queue and j.priority = v_level for update of j skip locked) l;
+        where j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level for update of j skip locked) l;
       ids := ids || v_got;
       dispatches := dispatches || v_under;
       exit when cardinality(v_got) = cardinality(v_chosen); -- else others were quicker: what comes after
       v_tried := v_tried || v_chosen;
     end loop;
     if v_mine then
-      update jobs.fair_turn t set value = v_value, rest = v_rest where t.queue = p_queue and t.priority = v_level;
+      update jobs.fair_turn t set value = v_value, rest = v_rest where t.line = p_line and t.priority = v_level;
     end if;
   end loop;
 end $$;
@@ -165,7 +177,7 @@ begin
     select j.id, j.dispatch from unnest(ids, dispatches) as t (id, dispatch) join jobs.job j on j.id = t.id
     where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null)
     order by j.priority desc, j.id for update of j skip locked) l;
-  select v_ids || f.ids, v_under || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, p_types, v_most - cardinality(v_ids)) f;
+  select v_ids || f.ids, v_under || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(v_ids)) f;
 end $$;
 
 -- From the commit on new jobs of the queue have a value; fill_fair gives the others theirs. Null: from the commit on they have none, and those that have one are served in turn until none is left.
@@ -177,7 +189,7 @@ begin
   end if;
   insert into jobs.fair_queue (name, key) values (p_queue, p_key)
   on conflict (name) do update set key = excluded.key, set_at = excluded.set_at, filled = fair_queue.key is not distinct from excluded.key and fair_queue.filled;
-  insert into jobs.fair_turn (queue, priority) select p_queue, n from generate_series(0, 31) n on conflict do nothing;
+  insert into jobs.fair_turn (line, priority) select p_queue, n from generate_series(0, 31) n on conflict do nothing;
 end $$;
 
 -- Of the next p_most live jobs above p_above those that wait in a fair queue are given their value. The last one looked at; null: there are no more.
@@ -202,11 +214,11 @@ declare
 begin
   with gone as (
     delete from jobs.fair_queue f
-    where f.key is null and not exists (select from jobs.job j where j.queue = f.name and j.fair is not null and j.ticket_at is not null and j.state = 'queued')
+    where f.key is null and not exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = f.name and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null) and j.state = 'queued')
     returning f.name
   )
   select array_agg(g.name) into v_gone from gone g;
-  delete from jobs.fair_turn t where t.queue = any(v_gone);
+  delete from jobs.fair_turn t where t.line = any(v_gone);
   delete from jobs.fair_weight w where w.queue = any(v_gone);
   return coalesce(cardinality(v_gone), 0);
 end $$;

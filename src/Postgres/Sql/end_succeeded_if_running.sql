@@ -1,5 +1,5 @@
 -- X6: the common end, done without a result. Guard: running, this attempt, this session. Deleting the live row is what makes the end happen once.
--- A job that a limit counts is left to end_if_running.sql.
+-- A job that a limit counts is left to end_limited_if_running.sql, or, if the limit was set while it ran, to end_if_running.sql.
 with ended as (
   delete from jobs.job j
   using unnest($2::uuid[], $3::integer[]) as t (id, attempt)
