@@ -104,8 +104,8 @@ internal sealed class FairStore(Database database)
         await using var command = database.Command("explain_turn", Param.Of(id.Value), Param.Of(limit));
         await using var reader = await command.ExecuteReaderAsync(ct);
         return await reader.ReadAsync(ct)
-            ? new Turn(reader.IsDBNull(0) ? null : reader.GetString(0), reader.GetString(1), reader.GetInt32(2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5), reader.GetInt64(6),
-                reader.GetFieldValue<DateTimeOffset>(7))
+            ? new Turn(reader.IsDBNull(0) ? null : reader.GetString(0), reader.GetString(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5),
+                reader.GetFieldValue<DateTimeOffset>(6))
             : null;
     }
 }
@@ -113,10 +113,9 @@ internal sealed class FairStore(Database database)
 /// <summary>Where a queued job of a fair queue stands.</summary>
 /// <param name="Key">The path of the queue's key; null when the queue is fair no more, and what has a value is still served in turn.</param>
 /// <param name="Value">What the job's arguments say there; empty when nothing.</param>
-/// <param name="Weight">How many jobs of this value are started in its turn.</param>
 /// <param name="Own">Jobs of the same value and priority before it.</param>
 /// <param name="Active">Values that have something waiting at its priority, its own among them.</param>
-/// <param name="Round">What the weights of those are together: how many jobs a round starts.</param>
+/// <param name="Others">Jobs of other values that have their turns before it.</param>
 /// <param name="Above">Jobs that wait at higher priorities.</param>
 /// <param name="TicketAt">When its ticket was sent.</param>
-internal sealed record Turn(string? Key, string Value, int Weight, long Own, long Active, long Round, long Above, DateTimeOffset TicketAt);
+internal sealed record Turn(string? Key, string Value, long Own, long Active, long Others, long Above, DateTimeOffset TicketAt);

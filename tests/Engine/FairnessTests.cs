@@ -350,6 +350,29 @@ public sealed class FairnessTests
     }
 
     [Fact]
+    public async Task Explanation_of_a_waiting_job_says_whose_turn_it_waits_for()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await app.Operator.SetFairWeightAsync(Queue, "a", 3);
+        await EnqueueAsync(app, 'a', 50);
+        await EnqueueAsync(app, 'b', 1);
+        await EnqueueAsync(app, 'c', 1, JobPriority.High);
+        await EnqueueAsync(app, 'd', 1, from: 1);
+        var gate = new Gate();
+        await app.WorkerAsync(gate.RunAsync, concurrency: 1);
+        await gate.Begun; // the one of c
+        var last = await app.ScalarAsync<Guid>("select max(id::text)::uuid from jobs.job where fair = 'a' and state = 'queued'");
+        var reason = (await app.Operator.ExplainAsync(new JobId(last))).Single(r => r.Code == "fair-turn");
+        Assert.StartsWith("It waits for its turn: queue \"default\" is served in turn of text; 49 jobs of \"a\" are before it, and 3 values have jobs waiting at its priority. "
+            + "Of what waits now up to 51 jobs are started before it", reason.Text, StringComparison.Ordinal);
+        var b = await app.ScalarAsync<Guid>("select id from jobs.job where fair = 'b'");
+        Assert.Contains("0 jobs of \"b\" are before it, and 3 values have jobs waiting at its priority. Of what waits now up to 4 jobs are started before it",
+            (await app.Operator.ExplainAsync(new JobId(b))).Single(r => r.Code == "fair-turn").Text, StringComparison.Ordinal);
+        gate.Open();
+    }
+
+    [Fact]
     public async Task What_is_not_allowed_is_refused_before_anything_is_written()
     {
         await using var app = await TestApp.CreateAsync();
