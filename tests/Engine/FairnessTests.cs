@@ -1,3 +1,4 @@
+using Jobs.Postgres;
 using Npgsql;
 
 namespace Jobs.Tests.Engine;
@@ -271,6 +272,25 @@ public sealed class FairnessTests
         await app.WorkerAsync(Runs.Done, concurrency: 1);
         await app.AllEndedAsync(10);
         Assert.Equal("ababababab", Order(app));
+    }
+
+    [Fact]
+    public async Task Old_ticket_of_a_fair_queue_proves_a_loss_only_when_a_marker_came_straight_back()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await EnqueueAsync(app, 'a', 1);
+        await app.SqlAsync("update jobs.job set ticket_at = now() - interval '10 minutes'");
+        await app.SqlAsync("insert into jobs.queue (name, marker_at, swept_to, swept_at) select 'default', t, t, t + interval '4 seconds' from (select now() - interval '2 minutes') x (t)");
+        Assert.NotNull(Assert.Single(await app.Repair.OldestTicketsAsync(default)).SweptTo);
+        Assert.Equal(1, await StuckAsync());
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        Assert.Null(Assert.Single(await app.Repair.OldestTicketsAsync(default)).SweptTo);
+        Assert.Equal(0, await StuckAsync());
+        await app.SqlAsync("update jobs.queue set swept_at = swept_to + interval '2 seconds'");
+        Assert.NotNull(Assert.Single(await app.Repair.OldestTicketsAsync(default)).SweptTo);
+        Assert.Equal(1, await StuckAsync());
+
+        Task<long> StuckAsync() => app.ScalarAsync<long>($"select count from ({Statements.Files("Sql/").Single(s => s.Name.StartsWith("audit_queued", StringComparison.Ordinal)).Text}) x (finding, count, oldest, places)");
     }
 
     [Fact]

@@ -88,21 +88,22 @@ begin
 
   -- So many rounds are enough unless some values have fewer jobs than that; then what is missing comes from the others.
   while v_values is not null loop
-    select array_agg(c.id order by c.round, c.i, c.n), (array_agg(c.value order by c.round desc, c.i desc, c.n desc))[1],
-        (array_agg(case when c.n = c.found and c.found < c.most then 0 else (c.weight - (c.n + c.used) % c.weight) % c.weight end order by c.round desc, c.i desc, c.n desc))[1], bool_or(c.found = c.most)
-      into ids, value, rest, v_more
+    select array_agg(c.id), (array_agg(c.value))[count(*)], (array_agg(c.rest))[count(*)], bool_or(c.found = c.most) into ids, value, rest, v_more
       from (
-        select k.value, k.i, k.weight, k.used, k.most, x.id, x.n, (x.n + k.used - 1) / k.weight as round, count(*) over (partition by k.i) as found
+        select k.value, x.id, f.found, k.most,
+          case when x.n = f.found and f.found < k.most then 0 else (k.weight - (x.n + k.used) % k.weight) % k.weight end as rest
         from (select u.value, u.i, u.weight, u.used, least(p_most + 1, u.weight * v_rounds - u.used) as most
               from (select t.value, t.i, t.weight, case when t.i = 1 and p_rest > 0 and t.value = p_from then greatest(0, t.weight - p_rest) else 0 end as used
                     from unnest(v_values, v_weights) with ordinality as t (value, weight, i)) u) k
         cross join lateral (
-          select q.id, row_number() over (order by q.id) as n from (
+          select array(
             select j.id from jobs.job j
             where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair = k.value and (j.ticket_at is not null or j.blocked_on is not null)
               and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-            order by j.id limit k.most) q) x
-        order by round, k.i, x.n limit p_most) c;
+            order by j.id limit k.most) as ids offset 0) a
+        cross join lateral (select cardinality(a.ids) as found) f
+        cross join lateral unnest(a.ids) with ordinality as x (id, n)
+        order by (x.n + k.used - 1) / k.weight, k.i, x.n limit p_most) c; -- aggregated in this order
     exit when cardinality(ids) >= p_most or not v_more;
     v_rounds := v_rounds * 2;
   end loop;
