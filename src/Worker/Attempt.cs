@@ -132,8 +132,8 @@ internal sealed record Output(CurrentAttempt Current, LogWriter Logs, ProgressWr
 /// <summary>How an attempt ended, ready to be written: done (no result, the common case), an end of another kind, or deferred.</summary>
 internal readonly record struct Completion(Attempt Attempt, JobState? End, byte[]? Result, string? Error, TimeSpan Delay)
 {
-    /// <summary>Nothing is to be noted about it, not even that somebody had asked for its end, and no limit counts it.</summary>
-    public bool IsPlainSuccess => End == JobState.Succeeded && Result is null && Attempt.Order is null && !Attempt.Job.IsLimited;
+    /// <summary>Nothing is to be noted about it, not even that somebody had asked for its end.</summary>
+    public bool IsPlainSuccess => End == JobState.Succeeded && Result is null && Attempt.Order is null;
 
     public static Completion Ended(Attempt attempt, JobState end, byte[]? result = null, string? error = null) => new(attempt, end, result, error, default);
 

@@ -40,7 +40,8 @@ table gate with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=
   rule text not null
   slots integer
   amount double precision
-  held integer not null default 0
+  taken bigint not null default 0
+  seen bigint not null default 0
   waiting boolean not null default false
   woken integer not null default 0
   woken_at timestamp with time zone
@@ -52,6 +53,11 @@ table gate with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=
   constraint gate_pk PRIMARY KEY (id)
   CREATE INDEX gate_rule ON jobs.gate USING btree (rule)
   CREATE INDEX gate_waiting ON jobs.gate USING btree (id) WHERE waiting
+table gate_exit with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=50)
+  id text not null
+  freed bigint not null default 0
+  waiting boolean not null default false
+  constraint gate_exit_pk PRIMARY KEY (id)
 table held_key
   key text not null
   job uuid not null
@@ -368,6 +374,7 @@ declare
   v_gate   record;
   v_level  float8;
   v_at     timestamptz;
+  v_freed  bigint;
   v_seg    float4[];
   v_room   integer;
   v_permit timestamptz;
@@ -383,7 +390,8 @@ begin
     v_now := clock_timestamp(); -- after the lock
     v_room := p_most;
     if v_gate.counts then
-      v_room := least(v_room, coalesce(v_gate.most - v_gate.held, v_room) - v_gate.kept);
+      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
+      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
     end if;
     if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
       v_room := 0;
@@ -413,6 +421,7 @@ begin
       update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
         waiting = exists (select from jobs.job j where j.blocked_on = g.id)
       where g.id = v_gate.id;
+      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
     end if;
   end loop;
 end $function$
@@ -469,10 +478,14 @@ begin
     union all
     select r.name || ':', 0 from jobs.limit_rule r where v_rated > 0 and v_flat and r.algorithm is not null and not r.counts and (r.queue is null or r.queue = p_queue) and exists (select from claimed)
   ), taken as (
-    insert into jobs.gate (id, rule, held) select n.gate, split_part(n.gate, ':', 1), n.n from need n where v_flat order by 1
-    on conflict (id) do update set held = gate.held + excluded.held
+    insert into jobs.gate (id, rule, taken) select n.gate, split_part(n.gate, ':', 1), n.n from need n where v_flat order by 1
+    on conflict (id) do update set -- where it seems that not all fit, with those that are known to have been given back
+      taken = gate.taken + excluded.taken - case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
+        then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) - gate.seen else 0 end,
+      seen = case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
+        then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) else gate.seen end
     returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
-      and coalesce(gate.held <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
+      and coalesce(gate.taken <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
   ), told as materialized (
     select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
   )
@@ -500,12 +513,17 @@ begin
   )
   update jobs.job j set slots = n.slots from now_named n where j.id = n.id and j.state = 'running' and j.slots is distinct from n.slots;
 
+  insert into jobs.gate (id, rule)
+  select s.gate, p_name from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
+  on conflict (id) do nothing;
   perform from jobs.gate g where g.rule = p_name order by g.id for update;
-  insert into jobs.gate (id, rule, held)
-  select s.gate, p_name, count(*) from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
-  on conflict (id) do update set held = excluded.held;
-  update jobs.gate g set held = 0
-  where g.rule = p_name and g.held > 0 and not exists (select from jobs.job j where j.state = 'running' and g.id = any(j.slots));
+  insert into jobs.gate_exit (id, waiting) select g.id, g.waiting from jobs.gate g where g.rule = p_name order by g.id on conflict (id) do nothing;
+  perform from jobs.gate_exit x where x.id in (select g.id from jobs.gate g where g.rule = p_name) order by x.id for update;
+  update jobs.gate_exit x set waiting = g.waiting from jobs.gate g where g.rule = p_name and x.id = g.id and x.waiting <> g.waiting;
+  -- Whoever ends now has to wait to give a slot back, and is counted yet.
+  update jobs.gate g set taken = coalesce(n.n, 0), seen = x.freed
+  from jobs.gate_exit x left join (select s.gate, count(*) as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate) n on n.gate = x.id
+  where g.rule = p_name and x.id = g.id;
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid, tags text[] DEFAULT NULL::text[], meta json DEFAULT NULL::json, trace text DEFAULT NULL::text)
@@ -515,12 +533,37 @@ AS $function$
   select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null, $11, $12, $13)
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.forget_gates(p_most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_gates text[];
+begin
+  if not exists (select from jobs.idle_gate) then
+    return 0;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0));
+  select array_agg(x.id) into v_gates from (select g.id from jobs.gate g where g.id in (select i.id from jobs.idle_gate i order by i.id limit p_most) order by g.id for update skip locked) x;
+  delete from jobs.gate g where g.id = any(v_gates);
+  delete from jobs.gate_exit x where x.id = any(v_gates);
+  return coalesce(cardinality(v_gates), 0);
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.gate_key(args json, key text[])
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 AS $function$
   select case when key is null then '' when octet_length(args::text) <= 200 or length(args #>> key) <= 200 then args #>> key else left(args #>> key, 160) || md5(args #>> key) end
+$function$
+
+CREATE OR REPLACE FUNCTION jobs.held(g jobs.gate)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (g.taken - coalesce((select x.freed from jobs.gate_exit x where x.id = g.id), g.seen) + g.seen)::integer
 $function$
 
 CREATE OR REPLACE FUNCTION jobs.id_time(id uuid)
@@ -666,13 +709,13 @@ begin
   ), total as materialized (
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
-    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
-    on conflict (id) do update set held = gate.held + excluded.held, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    insert into jobs.gate (id, rule, taken) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
+    on conflict (id) do update set taken = gate.taken + excluded.taken, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
-    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).held + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
     into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
@@ -693,8 +736,10 @@ begin
 
   -- One after another: those that were admitted, then by priority and age.
   if not v_fits then
-    for i in 1 .. cardinality(v_ids) loop
-      v_gates[i].held := v_gates[i].held - v_slots[i];
+    insert into jobs.gate_exit (id) select v_ids[n] from generate_series(1, cardinality(v_ids)) n where (v_rules[n]).counts order by n on conflict (id) do nothing;
+    for c in select array_position(v_ids, x.id) as place, x.freed from jobs.gate_exit x where x.id = any(v_ids) order by x.id for update loop
+      v_gates[c.place].taken := v_gates[c.place].taken - v_slots[c.place] - (c.freed - v_gates[c.place].seen);
+      v_gates[c.place].seen := c.freed;
     end loop;
     for c in
       select j.id, j.woken_at is not null as woken, x.places, x.costs
@@ -723,7 +768,7 @@ begin
           v_gate := v_gates[c.places[i]];
           v_rule := v_rules[c.places[i]];
           if v_gate.paused_until > now() or v_gate.waiting and not c.woken
-             or v_rule.counts and v_gate.held + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
             v_stop := c.places[i];
             exit;
           end if;
@@ -736,7 +781,7 @@ begin
               exit;
             end if;
           end if;
-          v_gate.held := v_gate.held + v_rule.counts::integer;
+          v_gate.taken := v_gate.taken + v_rule.counts::integer;
           v_new[c.places[i]] := v_gate;
         end loop;
         exit when v_stop is not null or v_permit = v_asked;
@@ -758,9 +803,10 @@ begin
   end if;
 
   if v_rated or not v_fits then
-    update jobs.gate g set held = n.held, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
+    update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
     update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null,
       unique_key = coalesce(j.unique_was, j.unique_key), unique_was = null
     from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
@@ -780,7 +826,7 @@ begin
   select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
-  where n.waiting and r.counts and n.held + n.woken < coalesce(n.slots, r.slots);
+  where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.permit(algorithm text, amount double precision, period double precision, burst double precision, INOUT level double precision, INOUT at timestamp with time zone, INOUT segments real[], t timestamp with time zone, cost double precision, OUT permit timestamp with time zone)
@@ -1041,5 +1087,6 @@ begin
   return v_id;
 end $function$
 
+view idle_gate
 view outbox
 CREATE TRIGGER outbox_insert INSTEAD OF INSERT ON jobs.outbox FOR EACH ROW EXECUTE FUNCTION jobs.write_outbox()

@@ -85,7 +85,7 @@ public sealed class LimitTests
         gates.Open(2);
         gates.Open(4);
         await app.AllEndedAsync(4);
-        Assert.Equal(0, await app.ScalarAsync<long>("select sum(held) from jobs.gate"));
+        Assert.Equal(0, await app.ScalarAsync<long>("select sum(jobs.held(g)) from jobs.gate g"));
     }
 
     [Fact]
@@ -180,7 +180,7 @@ public sealed class LimitTests
         Assert.InRange(closest, 0.01, 0.2);
     }
 
-    private static Task<int> HeldAsync(TestApp app, string gate) => app.ScalarAsync<int>("select held from jobs.gate where id = $1", gate);
+    private static Task<int> HeldAsync(TestApp app, string gate) => app.ScalarAsync<int>("select jobs.held(g) from jobs.gate g where id = $1", gate);
 
     /// <summary>One gate a job number.</summary>
     private sealed class Gates

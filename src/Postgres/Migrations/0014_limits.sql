@@ -29,7 +29,8 @@ create table jobs.gate (
   rule         text collate "C" not null,
   slots        integer,                          -- for this key, instead of the rule's
   amount       float8,                           -- the same
-  held         integer     not null default 0,   -- running jobs that name it in their slots. Only the statements that start and stop a run change it
+  taken        bigint      not null default 0,   -- slots that claims took, less those given back that they have seen. What is held is jobs.held()
+  seen         bigint      not null default 0,   -- of gate_exit.freed
   waiting      boolean     not null default false, -- somebody is blocked on it; set under its lock
   woken        integer     not null default 0,   -- admitted and not claimed yet. A hint, forgotten after two seconds: room that is kept for them
   woken_at     timestamptz,
@@ -40,6 +41,16 @@ create table jobs.gate (
   segments     float4[],                         -- sliding window: what was let through in each hundredth of it, newest first
   constraint gate_pk primary key (id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+
+-- Its other side: what ends give back, so that no end waits for a claim to commit, nor a claim for an end. A claim that looks at it without a lock finds too many slots held, never too few;
+-- one that is about to refuse a job locks it, so that whoever gives a slot back later sees that somebody waits.
+create table jobs.gate_exit (
+  id      text collate "C" not null,
+  freed   bigint  not null default 0,            -- slots given back, ever
+  waiting boolean not null default false,        -- as in gate
+  constraint gate_exit_pk primary key (id)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+
 create index gate_waiting on jobs.gate (id) where waiting;
 create index gate_rule on jobs.gate (rule);
 
@@ -50,6 +61,11 @@ alter table jobs.job
   add column unique_was text,                    -- running: the unique key that its claim gave up, which it has again if the claim is taken back
   add column woken_at   timestamptz;             -- queued, admitted by a gate then: it may take the room that is kept
 create index job_blocked on jobs.job (blocked_on, priority desc, id) where blocked_on is not null;
+
+-- Running jobs that name this gate in their slots. Only the statements that start and stop a run change it, so it cannot leak.
+create function jobs.held(g jobs.gate) returns integer language sql stable as $$
+  select (g.taken - coalesce((select x.freed from jobs.gate_exit x where x.id = g.id), g.seen) + g.seen)::integer
+$$;
 
 -- Held by every claim until its commit, so that a new rule finds all that run, and no claim misses the rule.
 create function jobs.share_limits() returns void language sql as $$
@@ -128,10 +144,14 @@ begin
     union all
     select r.name || ':', 0 from jobs.limit_rule r where v_rated > 0 and v_flat and r.algorithm is not null and not r.counts and (r.queue is null or r.queue = p_queue) and exists (select from claimed)
   ), taken as (
-    insert into jobs.gate (id, rule, held) select n.gate, split_part(n.gate, ':', 1), n.n from need n where v_flat order by 1
-    on conflict (id) do update set held = gate.held + excluded.held
+    insert into jobs.gate (id, rule, taken) select n.gate, split_part(n.gate, ':', 1), n.n from need n where v_flat order by 1
+    on conflict (id) do update set -- where it seems that not all fit, with those that are known to have been given back
+      taken = gate.taken + excluded.taken - case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
+        then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) - gate.seen else 0 end,
+      seen = case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
+        then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) else gate.seen end
     returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
-      and coalesce(gate.held <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
+      and coalesce(gate.taken <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
   ), told as materialized (
     select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
   )
@@ -201,13 +221,13 @@ begin
   ), total as materialized (
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
-    insert into jobs.gate (id, rule, held) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
-    on conflict (id) do update set held = gate.held + excluded.held, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    insert into jobs.gate (id, rule, taken) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
+    on conflict (id) do update set taken = gate.taken + excluded.taken, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
-    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).held + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
     into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
@@ -228,8 +248,10 @@ begin
 
   -- One after another: those that were admitted, then by priority and in the order of p_ids, which is that of age or, in a fair queue, of turns.
   if not v_fits then
-    for i in 1 .. cardinality(v_ids) loop
-      v_gates[i].held := v_gates[i].held - v_slots[i];
+    insert into jobs.gate_exit (id) select v_ids[n] from generate_series(1, cardinality(v_ids)) n where (v_rules[n]).counts order by n on conflict (id) do nothing;
+    for c in select array_position(v_ids, x.id) as place, x.freed from jobs.gate_exit x where x.id = any(v_ids) order by x.id for update loop
+      v_gates[c.place].taken := v_gates[c.place].taken - v_slots[c.place] - (c.freed - v_gates[c.place].seen);
+      v_gates[c.place].seen := c.freed;
     end loop;
     for c in
       select j.id, j.woken_at is not null as woken, x.places, x.costs
@@ -258,7 +280,7 @@ begin
           v_gate := v_gates[c.places[i]];
           v_rule := v_rules[c.places[i]];
           if v_gate.paused_until > now() or v_gate.waiting and not c.woken
-             or v_rule.counts and v_gate.held + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
             v_stop := c.places[i];
             exit;
           end if;
@@ -271,7 +293,7 @@ begin
               exit;
             end if;
           end if;
-          v_gate.held := v_gate.held + v_rule.counts::integer;
+          v_gate.taken := v_gate.taken + v_rule.counts::integer;
           v_new[c.places[i]] := v_gate;
         end loop;
         exit when v_stop is not null or v_permit = v_asked;
@@ -293,9 +315,10 @@ begin
   end if;
 
   if v_rated or not v_fits then
-    update jobs.gate g set held = n.held, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
+    update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
     update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null,
       unique_key = coalesce(j.unique_was, j.unique_key), unique_was = null
     from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
@@ -315,7 +338,7 @@ begin
   select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
-  where n.waiting and r.counts and n.held + n.woken < coalesce(n.slots, r.slots);
+  where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
 end $$;
 
 -- Up to p_most jobs that are blocked on each of these gates, by priority and age, as many as there is room for, or will be in p_ahead seconds: queued under a new dispatch. Room is kept
@@ -327,13 +350,12 @@ declare
   v_gate   record;
   v_level  float8;
   v_at     timestamptz;
+  v_freed  bigint;
   v_seg    float4[];
   v_room   integer;
   v_permit timestamptz;
   v_now    timestamptz;
   v_sent   integer;
-  v_turns  uuid[];
-  v_paused text[] := array(select q.name from jobs.queue q where q.paused_at is not null and (q.paused_until is null or q.paused_until > now()));
 begin
   for v_gate in
     select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens, r.period, r.burst,
@@ -344,7 +366,8 @@ begin
     v_now := clock_timestamp(); -- after the lock
     v_room := p_most;
     if v_gate.counts then
-      v_room := least(v_room, coalesce(v_gate.most - v_gate.held, v_room) - v_gate.kept);
+      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
+      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
     end if;
     if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
       v_room := 0;
@@ -361,26 +384,16 @@ begin
       end loop;
     end if;
     if v_room > 0 then
-      -- Those of fair queues in turn (0016_fairness.sql), the others by age; where a gate holds back both, they are merged by age.
-      v_turns := case when exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = v_gate.id and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null))
-        then (select f.ids from jobs.take_fair(v_gate.id, 'blocked', null, v_paused, v_room) f) end;
       return query
-      with by_age as materialized (
-        select j.id, j.priority from jobs.job j where j.blocked_on = v_gate.id and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit v_room for update skip locked
-      ), first as materialized (
-        select a.id, a.priority, a.id::text as age from by_age a
-        union all
-        select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = t.id
-        order by priority desc, age limit v_room
-      )
+      with first as materialized (select n.id from jobs.next_blocked(v_gate.id, v_room) n (id)) -- 0016_fairness.sql
       update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
       from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
       returning j.id, j.dispatch, j.queue, j.priority, j.type;
       get diagnostics v_sent = row_count;
       update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
-        waiting = exists (select from jobs.job j where j.blocked_on = g.id and j.fair is null)
-          or exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = g.id and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null))
+        waiting = jobs.is_awaited(g.id)
       where g.id = v_gate.id;
+      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not jobs.is_awaited(x.id);
     end if;
   end loop;
 end $$;

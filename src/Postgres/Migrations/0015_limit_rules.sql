@@ -99,12 +99,17 @@ begin
   )
   update jobs.job j set slots = n.slots from now_named n where j.id = n.id and j.state = 'running' and j.slots is distinct from n.slots;
 
+  insert into jobs.gate (id, rule)
+  select s.gate, p_name from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
+  on conflict (id) do nothing;
   perform from jobs.gate g where g.rule = p_name order by g.id for update;
-  insert into jobs.gate (id, rule, held)
-  select s.gate, p_name, count(*) from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
-  on conflict (id) do update set held = excluded.held;
-  update jobs.gate g set held = 0
-  where g.rule = p_name and g.held > 0 and not exists (select from jobs.job j where j.state = 'running' and g.id = any(j.slots));
+  insert into jobs.gate_exit (id, waiting) select g.id, g.waiting from jobs.gate g where g.rule = p_name order by g.id on conflict (id) do nothing;
+  perform from jobs.gate_exit x where x.id in (select g.id from jobs.gate g where g.rule = p_name) order by x.id for update;
+  update jobs.gate_exit x set waiting = g.waiting from jobs.gate g where g.rule = p_name and x.id = g.id and x.waiting <> g.waiting;
+  -- Whoever ends now has to wait to give a slot back, and is counted yet.
+  update jobs.gate g set taken = coalesce(n.n, 0), seen = x.freed
+  from jobs.gate_exit x left join (select s.gate, count(*) as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate) n on n.gate = x.id
+  where g.rule = p_name and x.id = g.id;
 end $$;
 
 -- False: there is no such rule. Those that wait at its gates are let through by whoever looks after them next.
@@ -120,3 +125,25 @@ begin
   perform jobs.signal('gates');
   return true;
 end $$;
+
+-- Up to p_most gates about which there is nothing to remember: nobody runs or waits there, nobody has set it, and its meter shows what a new one would. No claim is under way meanwhile: one with an
+-- older snapshot would take what had been given back at the gate before for the new one's.
+create function jobs.forget_gates(p_most integer) returns integer language plpgsql as $$
+declare
+  v_gates text[];
+begin
+  if not exists (select from jobs.idle_gate) then
+    return 0;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0));
+  select array_agg(x.id) into v_gates from (select g.id from jobs.gate g where g.id in (select i.id from jobs.idle_gate i order by i.id limit p_most) order by g.id for update skip locked) x;
+  delete from jobs.gate g where g.id = any(v_gates);
+  delete from jobs.gate_exit x where x.id = any(v_gates);
+  delete from jobs.fair_turn t where t.line = any(v_gates);
+  return coalesce(cardinality(v_gates), 0);
+end $$;
+
+create view jobs.idle_gate as
+select g.id from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
+where jobs.held(g) = 0 and not g.waiting and g.slots is null and g.amount is null and coalesce(g.paused_until < now(), true)
+  and (r.algorithm is null or g.at is null or g.at + (2 * r.period + g.level * r.period / r.amount + 60) * interval '1 second' < now());

@@ -181,6 +181,35 @@ begin
   select v_ids || f.ids, v_under || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(v_ids)) f;
 end $$;
 
+-- Whether jobs are blocked on a gate.
+create function jobs.is_awaited(p_gate text) returns boolean language plpgsql stable as $$
+begin
+  return exists (select from jobs.job j where j.blocked_on = p_gate and j.fair is null)
+    or exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = p_gate and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null));
+end $$;
+
+-- Up to p_most of the jobs that are blocked on a gate, locked: those of fair queues in turn, the others by age, and by priority all of them; where there are both, they are merged by age. Not those of paused queues.
+create function jobs.next_blocked(p_gate text, p_most integer) returns setof uuid language plpgsql as $$
+declare
+  v_paused text[] := array(select q.name from jobs.queue q where q.paused_at is not null and (q.paused_until is null or q.paused_until > now()));
+  v_turns  uuid[];
+begin
+  if not exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = p_gate and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null)) then
+    return query select j.id from jobs.job j where j.blocked_on = p_gate and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit p_most for update skip locked;
+    return;
+  end if;
+  select f.ids into v_turns from jobs.take_fair(p_gate, 'blocked', null, v_paused, p_most) f;
+  return query
+  with by_age as materialized (
+    select j.id, j.priority from jobs.job j where j.blocked_on = p_gate and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit p_most for update skip locked
+  ), both_kinds as (
+    select a.id, a.priority, a.id::text as age from by_age a
+    union all
+    select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+  )
+  select b.id from both_kinds b order by b.priority desc, b.age limit p_most;
+end $$;
+
 -- From the commit on new jobs of the queue have a value; fill_fair gives the others theirs. Null: from the commit on they have none, and those that have one are served in turn until none is left.
 create function jobs.set_fairness(p_queue text, p_key text[]) returns void language plpgsql as $$
 begin

@@ -18,9 +18,9 @@ with mine as materialized (
   where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
   returning t.slots
 ), freed as (
-  update jobs.gate g set held = g.held - f.n
-  from (select s.gate collate "C" as gate, count(*)::integer as n from deferred d cross join unnest(d.slots) as s (gate) group by 1 order by 1) f
-  where g.id = f.gate
-  returning case when g.waiting then g.id end as gate
+  insert into jobs.gate_exit as x (id, freed)
+  select s.gate collate "C" as gate, count(*)::integer as n from deferred d cross join unnest(d.slots) as s (gate) group by 1 order by 1
+  on conflict (id) do update set freed = x.freed + excluded.freed
+  returning case when x.waiting then x.id end as gate
 )
 select count(*), (select array_agg(gate) filter (where gate is not null) from freed) from deferred

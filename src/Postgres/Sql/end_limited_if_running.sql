@@ -13,12 +13,10 @@ with ended as (
     e.timeout, e.origin, e.trace, e.tags, e.meta, e.retry_of, e.events
   from ended e
 ), freed as (
-  update jobs.gate g set held = g.held - f.n
-  from (
-    select s.gate collate "C" as gate, sum(m.n)::integer as n
-    from (select e.slots, count(*) as n from ended e where e.slots is not null group by e.slots) m cross join unnest(m.slots) as s (gate) group by 1 order by 1
-  ) f
-  where g.id = f.gate
-  returning case when g.waiting then g.id end as gate
+  insert into jobs.gate_exit as x (id, freed)
+  select s.gate collate "C" as gate, sum(m.n)::integer as n
+  from (select e.slots, count(*) as n from ended e where e.slots is not null group by e.slots) m cross join unnest(m.slots) as s (gate) group by 1 order by 1
+  on conflict (id) do update set freed = x.freed + excluded.freed
+  returning case when x.waiting then x.id end as gate
 )
 select count(*), array_agg(id) filter (where followed), array_agg(batch) filter (where batch is not null), (select array_agg(gate) filter (where gate is not null) from freed) from ended

@@ -2,9 +2,9 @@
 with mine as materialized (
   select j.id, j.slots from jobs.job j where j.id = any($2::uuid[]) and j.state = 'running' and j.session = $1 order by j.id for update
 ), freed as (
-  update jobs.gate g set held = g.held - f.n
-  from (select s.gate collate "C" as gate, count(*)::integer as n from mine m cross join unnest(m.slots) as s (gate) group by 1 order by 1) f
-  where g.id = f.gate
+  insert into jobs.gate_exit as x (id, freed)
+  select s.gate collate "C" as gate, count(*)::integer as n from mine m cross join unnest(m.slots) as s (gate) group by 1 order by 1
+  on conflict (id) do update set freed = x.freed + excluded.freed
 )
 update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, session = null, ticket_at = now(), slots = null, woken_at = null,
   events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end

@@ -23,9 +23,9 @@ with orphan as materialized (
   where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty is not true
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
 ), freed as (
-  update jobs.gate g set held = g.held - f.n
-  from (select s.gate collate "C" as gate, count(*)::integer as n from orphan o cross join unnest(o.slots) as s (gate) group by 1 order by 1) f
-  where g.id = f.gate
+  insert into jobs.gate_exit as x (id, freed)
+  select s.gate collate "C" as gate, count(*)::integer as n from orphan o cross join unnest(o.slots) as s (gate) group by 1 order by 1
+  on conflict (id) do update set freed = x.freed + excluded.freed
 ), poison as (
   delete from jobs.job j using orphan o join suspect s on s.id = o.id
   where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty
