@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
+using Spectre.Console;
 
 namespace Jobs.Cli.Commands;
 
