@@ -22,6 +22,7 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     PauseCommand.CreateResume(target),
     PauseCommand.CreateAgeing(target),
     SchedulesCommand.Create(target),
+    LimitsCommand.Create(target),
     WorkersCommand.Create(target),
     DoctorCommand.Create(target),
 };

@@ -10,7 +10,7 @@ public interface IJobHandler<in TJob>
     Task HandleAsync(TJob job, JobContext context, CancellationToken ct);
 }
 
-/// <summary>As <see cref="IJobHandler{TJob}"/>, for handlers that say how the attempt ended: done with a result, retry after, snooze, fail now.</summary>
+/// <summary>As <see cref="IJobHandler{TJob}"/>, for handlers that say how the attempt ended: done with a result, retry after, snooze, rate limited, fail now.</summary>
 public interface IJobOutcomeHandler<in TJob>
 {
     /// <summary>Does the work and says how it ended. Throwing means retry, as in the other kind.</summary>

@@ -1,6 +1,6 @@
 namespace Jobs;
 
-/// <summary>How an attempt ended, when the handler says so itself. A closed set: done, retry after, snooze, fail.</summary>
+/// <summary>How an attempt ended, when the handler says so itself. A closed set: done, retry after, snooze, rate limited, fail.</summary>
 public abstract record JobOutcome
 {
     private JobOutcome()
@@ -21,6 +21,18 @@ public abstract record JobOutcome
     /// <exception cref="ArgumentOutOfRangeException">Negative, or over 10 years.</exception>
     public static JobOutcome SnoozeFor(TimeSpan delay) => new Snooze(Delays.Check(delay));
 
+    /// <summary>
+    /// The other side said to come back later (HTTP 429): no job behind the same limits is started before <paramref name="retryAfter"/> has passed, anywhere. Uses up no attempt; this job
+    /// waits with the others, first by priority and age.
+    /// </summary>
+    /// <param name="retryAfter">0 to 10 years, counted by the database from when it is written down.</param>
+    /// <param name="limit">The limit it concerns, which need not be one of this job's. Null: all of this job's that have a rate; if none has, all of them.</param>
+    /// <remarks>A job that no limit knows waits alone, and the worker logs a warning. Jobs that were claimed a little ahead (up to 100 ms) for their rate may still start.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">Negative, or over 10 years.</exception>
+    /// <exception cref="ArgumentException">No limit can have that name.</exception>
+    public static JobOutcome RateLimited(TimeSpan retryAfter, string? limit = null) =>
+        new Limited(Delays.Check(retryAfter), limit is null ? null : NameRule.Check(limit, "limit's name"));
+
     /// <summary>Failed for good: no further attempt.</summary>
     public static JobOutcome FailNow(string reason) => new Fail(reason);
 
@@ -31,6 +43,8 @@ public abstract record JobOutcome
     internal sealed record Retry(TimeSpan Delay, string Reason) : JobOutcome;
 
     internal sealed record Snooze(TimeSpan Delay) : JobOutcome;
+
+    internal sealed record Limited(TimeSpan Delay, string? Limit) : JobOutcome;
 
     internal sealed record Fail(string Reason) : JobOutcome;
 }

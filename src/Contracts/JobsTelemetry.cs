@@ -50,6 +50,7 @@ internal static class Labels
 {
     public const string Queue = "jobs.queue";
     public const string Type = "jobs.type";
+    public const string Limit = "jobs.limit";
     public const string State = "jobs.state";
     public const string Outcome = "jobs.outcome";
     public const string Via = "jobs.via";

@@ -64,7 +64,7 @@ public sealed record QueueFairness(string Key, IReadOnlyDictionary<string, int> 
 /// <param name="Host">The machine's name and the program's; for people only.</param>
 /// <param name="ProcessId">For people only.</param>
 /// <param name="Roles"><c>producer</c>, <c>worker</c>, <c>scheduler</c>.</param>
-/// <param name="Queues">Slots by queue.</param>
+/// <param name="Queues">Slots by queue, at its last heartbeat.</param>
 /// <param name="Running">Attempts it ran at its last heartbeat.</param>
 /// <param name="Abandoned">Handlers that ignored their cancelled token and had not returned at its last heartbeat: their attempts have ended, their code still runs.</param>
 /// <param name="StartedAt">By the database clock.</param>
@@ -75,4 +75,10 @@ public sealed record SessionInfo(Guid Id, string Host, int ProcessId, IReadOnlyL
 {
     /// <summary>It takes no more jobs, and leaves when those it runs have ended.</summary>
     public Requested? Draining { get; init; }
+
+    /// <summary>Of a worker: its queues' slots at its last heartbeat, by name.</summary>
+    public IReadOnlyList<WorkerSlots> Slots { get; init; } = [];
+
+    /// <summary>Of a worker: the pools of slots that its queues share, by name.</summary>
+    public IReadOnlyList<WorkerPool> Pools { get; init; } = [];
 }

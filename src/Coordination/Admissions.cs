@@ -8,7 +8,7 @@ namespace Jobs.Coordination;
 /// Gives room at the gates of limits to those that wait there: behind the back of whoever made the room, and for all gates that have come together meanwhile at once.
 /// What a crash leaves out is done by the scheduler, which looks at all such gates each second.
 /// </summary>
-internal sealed class Admissions(LimitStore store, TicketPublisher tickets, ILogger<Admissions> log)
+internal sealed class Admissions(LimitStore store, TicketPublisher tickets, CoordinationTelemetry telemetry, ILogger<Admissions> log)
 {
     /// <summary>Jobs that are admitted at one gate by one statement.</summary>
     private const int Most = 500;
@@ -63,7 +63,9 @@ internal sealed class Admissions(LimitStore store, TicketPublisher tickets, ILog
     {
         foreach (var page in gates.Chunk(GatesAtOnce))
         {
-            await tickets.SendAsync(await Transient.RetryAsync(c => store.AdmitAsync(page, ahead, Most, c), "admit at gates", log, ct, Transient.Few), ct);
+            var admitted = await Transient.RetryAsync(c => store.AdmitAsync(page, ahead, Most, c), "admit at gates", log, ct, Transient.Few);
+            telemetry.Admitted(admitted);
+            await tickets.SendAsync(admitted, ct);
         }
     }
 

@@ -8,6 +8,7 @@ internal static class LimitRules
     private static readonly TimeSpan ShortestPeriod = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan LongestPeriod = TimeSpan.FromDays(31);
     private const int DeepestPath = 8;
+    private const int MostValue = 1000;
 
     /// <exception cref="ArgumentException">It may not; the text says why, and what is allowed.</exception>
     public static void Check(JobLimit limit)
@@ -19,7 +20,32 @@ internal static class LimitRules
         }
     }
 
-    private static string? Fault(JobLimit limit) =>
+    /// <summary>Numbers for one value of a key. Whether the limit has a key and a rate is seen when they are written.</summary>
+    /// <exception cref="ArgumentException">They may not be.</exception>
+    public static void CheckKey(string name, string keyValue, int? slots, double? tokens)
+    {
+        CheckValue(name, keyValue);
+        if ((slots is null && tokens is null ? "it has neither slots nor tokens; give one of them, or clear it."
+            : slots is < 0 or > MostSlots ? $"{slots} slots; use 0 to {MostSlots:N0}."
+            : tokens is { } t && !(t > 0 && double.IsFinite(t)) ? $"{t} tokens; use more than 0." : null) is { } fault)
+        {
+            throw new ArgumentException($"The limit \"{name}\" for \"{keyValue}\" is not allowed: {fault}");
+        }
+    }
+
+    /// <exception cref="ArgumentException">It names no limit, or is no value of a key.</exception>
+    public static void CheckValue(string name, string keyValue)
+    {
+        NameRule.Check(name, "limit's name");
+        ArgumentNullException.ThrowIfNull(keyValue);
+        if (keyValue.Length > MostValue || keyValue.Contains('\0') || !NameRule.IsUnicode(keyValue))
+        {
+            throw new ArgumentException($"The value of the key of limit \"{name}\" is not allowed: {(keyValue.Length > MostValue ? $"it has {keyValue.Length:N0} characters; use at most {MostValue:N0}." : "no JSON in the database holds it.")}");
+        }
+    }
+
+    /// <returns>Null: it is allowed.</returns>
+    public static string? Fault(JobLimit limit) =>
         NameRule.Fault(limit.Name, "name")
         ?? (limit.Queue is null ? null : NameRule.Fault(limit.Queue, "queue name"))
         ?? (limit.Type is null ? null : NameRule.Fault(limit.Type, "job type"))

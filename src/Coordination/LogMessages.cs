@@ -28,4 +28,13 @@ internal static partial class LogMessages
 
     [LoggerMessage(1207, LogLevel.Warning, "Those that wait at {Gates} gates of limits were not admitted; the scheduler does it: {Error}")]
     public static partial void NotAdmitted(this ILogger log, int gates, string error);
+
+    [LoggerMessage(1220, LogLevel.Information, "The limit \"{Limit}\" was set as {Origin} declares it")]
+    public static partial void LimitDeclared(this ILogger log, string limit, string origin);
+
+    [LoggerMessage(1221, LogLevel.Information, "The limit \"{Limit}\" stays as an operator has set it, whatever {Origin} declares")]
+    public static partial void LimitOverridden(this ILogger log, string limit, string origin);
+
+    [LoggerMessage(1222, LogLevel.Error, "The limits of the reloaded configuration were not set; those before stay: {Error}")]
+    public static partial void LimitsNotReloaded(this ILogger log, string error);
 }

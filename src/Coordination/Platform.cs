@@ -44,6 +44,9 @@ internal static class Platform
         services.TryAddSingleton<Pulses>();
         services.TryAddSingleton<LimitStore>();
         services.TryAddSingleton<FairStore>();
+        services.TryAddSingleton<LimitQuery>();
+        services.TryAddSingleton<DeclaredLimits>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<JobsOptions>, LimitValidation>());
         services.TryAddSingleton<Admissions>();
         services.TryAddSingleton<Followers>();
         services.TryAddSingleton<Rows>();
@@ -60,6 +63,7 @@ internal static class Platform
         services.AddSingleton(p => new Probe("broker", ct => BrokerFaultAsync(p.GetRequiredService<BrokerConnection>(), ct)));
         services.AddHostedService(p => p.GetRequiredService<Session>());
         services.AddHostedService<BrokerCheck>();
+        services.AddHostedService<LimitDeclarations>(); // before there is a worker in this process
         return new JobsBuilder(services);
     }
 
@@ -111,6 +115,13 @@ internal static class Platform
 
             return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults.Select(f => "JobsOptions." + f));
         }
+    }
+
+    /// <summary>Listed with the faults of the shared options, so that a start shows all there are.</summary>
+    private sealed class LimitValidation(DeclaredLimits declared) : IValidateOptions<JobsOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, JobsOptions options) =>
+            declared.Read().Faults is { Count: > 0 } faults ? ValidateOptionsResult.Fail(faults) : ValidateOptionsResult.Success;
     }
 
     /// <summary>Once in use, JSON options are read-only; without a resolver of the user's they use reflection.</summary>

@@ -15,6 +15,9 @@ internal sealed class SessionProfile
 
     public string[] Types { get; set; } = [];
 
+    /// <summary>A worker's slots, now; null: it is no worker.</summary>
+    public Func<SlotReport?> Slots { get; set; } = () => null;
+
     /// <summary>How many attempts run now.</summary>
     public Func<int> Running { get; set; } = () => 0;
 
@@ -66,6 +69,9 @@ internal sealed class Session(
 
     /// <summary>The life this process has now.</summary>
     public Lease Current => _lease ?? throw new InvalidOperationException("The session opens when the host starts; start the host first.");
+
+    /// <summary>This machine and program, as people call them.</summary>
+    public string Host => $"{Environment.MachineName}/{_options.AppName}";
 
     /// <summary>The same; null before the host has started.</summary>
     public Lease? Life => _lease;
@@ -203,7 +209,7 @@ internal sealed class Session(
 
         var (running, refused) = (_profile.Running(), _profile.Refused());
         var look = running > 0 || _cancelAsked || _tooEarly;
-        if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), refused - _refusedTold, ct))
+        if (await store.BeatIfAliveAsync(_connection!, Current.Id, running, _profile.Abandoned(), refused - _refusedTold, _profile.Slots()?.Write(), ct))
         {
             Volatile.Write(ref _heardAt, time.GetTimestamp());
             _refusedTold = refused;
@@ -248,7 +254,7 @@ internal sealed class Session(
         }
 
         var queues = System.Text.Json.JsonSerializer.Serialize(_profile.Queues);
-        await store.OpenAsync(_connection!, new SessionRow(id, _lockKey, Environment.ProcessId, $"{Environment.MachineName}/{_options.AppName}", [.. _profile.Roles], queues, _profile.Types), ct);
+        await store.OpenAsync(_connection!, new SessionRow(id, _lockKey, Environment.ProcessId, Host, [.. _profile.Roles], queues, _profile.Types, _profile.Slots()?.Write()), ct);
         _lost = new CancellationTokenSource();
         _lease = new Lease(id, _lost.Token);
         Volatile.Write(ref _heardAt, time.GetTimestamp());

@@ -12,7 +12,16 @@ internal sealed class Settings(IConfiguration? section)
 
     public string Name => (section as IConfigurationSection)?.Key ?? "";
 
+    /// <summary>Its own value, where it has no keys below it.</summary>
+    public string? Value => (section as IConfigurationSection)?.Value;
+
+    /// <summary>Its own value as a whole number.</summary>
+    public int Whole() => int.TryParse(Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value
+        : throw new JobsException($"The configuration value {Path} is \"{Value}\"; it must be a whole number.");
+
     public string Text(string key, string current) => section?[key] ?? current;
+
+    public string? OptionalText(string key) => section?[key];
 
     public bool Flag(string key, bool current) => section?[key] is not { } text ? current
         : bool.TryParse(text, out var value) ? value : throw Wrong(key, text, "true or false");
@@ -21,6 +30,9 @@ internal sealed class Settings(IConfiguration? section)
 
     public int? OptionalNumber(string key) => section?[key] is not { } text ? null
         : int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong(key, text, "a whole number");
+
+    public double? Decimal(string key) => section?[key] is not { } text ? null
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong(key, text, "a number");
 
     public TWord? Word<TWord>(string key)
         where TWord : struct, Enum => section?[key] is not { } text ? null

@@ -15,6 +15,7 @@ internal sealed class CoordinationTelemetry : IDisposable
     private readonly Meter _meter;
     private readonly Counter<long> _enqueued;
     private readonly Counter<long> _ended;
+    private readonly Counter<long> _admitted;
     private readonly Counter<long> _heartbeatFailures;
     private readonly Counter<long> _sessionsLost;
     private readonly FewValues _queues = new(MostQueues);
@@ -25,6 +26,7 @@ internal sealed class CoordinationTelemetry : IDisposable
         _meter = JobsTelemetry.Open(JobsTelemetry.Coordination, factory);
         _enqueued = _meter.CreateCounter<long>("jobs.enqueued", "{job}", "Jobs that were written, by the process that wrote them.");
         _ended = _meter.CreateCounter<long>("jobs.ended", "{job}", "Jobs that have ended, by the process that wrote their end.");
+        _admitted = _meter.CreateCounter<long>("jobs.limit.admitted", "{job}", "Jobs that waited for room at a limit and were queued again, by the process that queued them.");
         _heartbeatFailures = _meter.CreateCounter<long>("jobs.session.heartbeat.failures", "{heartbeat}", "Heartbeats that did not reach Postgres.");
         _sessionsLost = _meter.CreateCounter<long>("jobs.session.lost", "{session}", "Sessions of this process that were ended by others: it was taken for dead.");
         _meter.CreateObservableGauge("jobs.session.heartbeat.age", () => HeartbeatAge() is { } age ? [new Measurement<double>(age.TotalSeconds)] : Array.Empty<Measurement<double>>(),
@@ -95,6 +97,18 @@ internal sealed class CoordinationTelemetry : IDisposable
         if (count > 0)
         {
             _ended.Add(count, Labels.Of(Labels.State, Words.Of(state)));
+        }
+    }
+
+    /// <summary>Jobs of one statement that a limit had held back.</summary>
+    public void Admitted(List<Ticket> jobs)
+    {
+        if (jobs.Count > 0 && _admitted.Enabled)
+        {
+            foreach (var queue in jobs.GroupBy(j => j.Queue))
+            {
+                _admitted.Add(queue.Count(), Labels.Of(Labels.Queue, _queues.Of(queue.Key)));
+            }
         }
     }
 

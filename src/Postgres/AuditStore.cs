@@ -6,7 +6,7 @@ namespace Jobs.Postgres;
 /// <summary>The statements of the audit and of the doctor: what should be impossible, counted; and what there is to look at beside it.</summary>
 internal sealed class AuditStore(Database database)
 {
-    private static readonly string[] Audits = ["audit_queued", "audit_due", "audit_live", "audit_counts", "audit_occurrences", "audit_partitions"];
+    private static readonly string[] Audits = ["audit_queued", "audit_due", "audit_live", "audit_gates", "audit_counts", "audit_occurrences", "audit_partitions"];
 
     /// <summary>Looks at all that is audited.</summary>
     public async Task<List<Finding>> LookAsync(CancellationToken ct)

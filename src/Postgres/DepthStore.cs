@@ -18,7 +18,23 @@ internal sealed class DepthStore(Database database)
 
         return [.. depths.Select(d => new QueueDepth(d.Key, d.Value.Live, d.Value.Oldest))];
     }
+
+    public async Task<List<LimitDepth>> LimitsAsync(CancellationToken ct)
+    {
+        await using var command = database.Command("measure_limits");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var limits = new List<LimitDepth>();
+        while (await reader.ReadAsync(ct))
+        {
+            limits.Add(new LimitDepth(reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2)));
+        }
+
+        return limits;
+    }
 }
 
 /// <summary>One queue's live jobs by state, and how long the longest waiting of them has been queued.</summary>
 internal sealed record QueueDepth(string Queue, IReadOnlyDictionary<JobState, long> Live, TimeSpan? Oldest);
+
+/// <summary>One limit: the running jobs that it counts, and the jobs that it holds back.</summary>
+internal sealed record LimitDepth(string Limit, long Held, long Waiting);

@@ -187,6 +187,16 @@ internal sealed class JobStore(Database database)
         return new EndReport((int)reader.GetInt64(0), Followed.Nothing, reader.IsDBNull(1) ? [] : reader.GetFieldValue<string[]>(1));
     }
 
+    /// <summary>Attempts that the other side told to come back later: their gates are paused. Also returns the types of jobs that no limit knows.</summary>
+    public async Task<(EndReport Report, string[] Unknown)> PushBackIfRunningAsync(Guid session, IReadOnlyList<PushedBack> told, CancellationToken ct)
+    {
+        await using var command = database.Command("push_back_if_running", Param.Of(session), Param.Of(told.Select(d => d.Id.Value).ToArray()), Param.Of(told.Select(d => d.Attempt).ToArray()),
+            Param.Of(told.Select(d => d.Delay.TotalSeconds).ToArray()), Param.Texts([.. told.Select(d => d.Limit!)]));
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        await reader.ReadAsync(ct);
+        return (new EndReport(reader.GetInt32(0), Followed.Nothing, reader.IsDBNull(1) ? [] : reader.GetFieldValue<string[]>(1)), reader.IsDBNull(2) ? [] : reader.GetFieldValue<string[]>(2));
+    }
+
     /// <summary>What could not finish before the shutdown: queued again, with no attempt used up.</summary>
     public Task<List<Ticket>> HandBackIfRunningAsync(Guid session, Guid[] ids, CancellationToken ct) =>
         ReadQueuedAsync(database.Command("hand_back_if_running", Param.Of(session), Param.Of(ids)), ct);

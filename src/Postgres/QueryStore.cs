@@ -56,11 +56,14 @@ internal sealed class QueryStore(Database database, ThroughputStore throughput)
         var sessions = new List<SessionInfo>();
         while (await reader.ReadAsync(ct))
         {
+            var slots = reader.IsDBNull(11) ? null : SlotReport.Read(reader.GetString(11));
             sessions.Add(new SessionInfo(reader.GetGuid(0), reader.GetString(1), reader.GetInt32(2), reader.GetFieldValue<string[]>(3),
                 JsonSerializer.Deserialize<Dictionary<string, int>>(reader.GetString(4))!, reader.GetInt32(5), reader.GetInt32(6), reader.GetFieldValue<DateTimeOffset>(7),
                 TimeSpan.FromSeconds(reader.GetDouble(8)), reader.GetBoolean(9))
             {
                 Draining = reader.IsDBNull(10) ? null : JsonSerializer.Deserialize<Requested>(reader.GetString(10), ErrorJson),
+                Slots = slots?.Queues ?? [],
+                Pools = slots?.Pools ?? [],
             });
         }
 

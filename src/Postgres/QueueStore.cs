@@ -20,6 +20,30 @@ internal sealed class QueueStore(Database database)
     public Task<bool> DrainIfWorkerAsync(Guid session, string by, string? reason, CancellationToken ct) =>
         ActAsync("drain_if_worker", ct, () => [Param.Of(session), Param.Of(by), Param.Text(reason)]);
 
+    /// <summary>Has each worker that is named give a queue or pool so many slots. Those that run hear of it within a second.</summary>
+    /// <returns>False: it names a session, and there is no such worker.</returns>
+    public Task<bool> SetSlotsAsync(string kind, string name, string worker, int slots, string by, string? reason, CancellationToken ct) => ActAsync("set_slots", ct, () => [Param.Of(kind), Param.Of(name),
+        Param.Of(worker), Param.Of(slots), Param.Of(by), Param.Text(reason), Param.Uuid(Guid.TryParseExact(worker, "D", out var session) ? session : null)]);
+
+    /// <returns>False: nothing was stored.</returns>
+    public Task<bool> ClearSlotsAsync(string kind, string name, string worker, CancellationToken ct) => ActAsync("clear_slots", ct, () => [Param.Of(kind), Param.Of(name), Param.Of(worker)]);
+
+    /// <summary>All that are stored, by name.</summary>
+    public async Task<List<StoredSlots>> StoredSlotsAsync(CancellationToken ct)
+    {
+        await database.ReadyAsync(ct);
+        await using var command = database.Command("list_slots");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var stored = new List<StoredSlots>();
+        while (await reader.ReadAsync(ct))
+        {
+            stored.Add(new StoredSlots(reader.GetString(1), reader.GetString(0) == SlotSetting.OfPool, reader.GetString(2) is { Length: > 0 } worker ? worker : null, reader.GetInt32(3),
+                new Requested(reader.GetFieldValue<DateTimeOffset>(4), reader.GetString(5), reader.IsDBNull(6) ? null : reader.GetString(6))));
+        }
+
+        return stored;
+    }
+
     /// <returns>Whether there was a row to change.</returns>
     private async Task<bool> ActAsync(string statement, CancellationToken ct, Func<NpgsqlParameter[]> parameters)
     {
@@ -33,26 +57,37 @@ internal sealed class QueueStore(Database database)
     }
 
     /// <summary>What a worker has been told.</summary>
-    public async Task<Orders> OrdersAsync(Guid session, string[] queues, CancellationToken ct)
+    /// <param name="session">Its session.</param>
+    /// <param name="host">MACHINE/APP.</param>
+    /// <param name="queues">Its queues.</param>
+    /// <param name="pools">Its pools.</param>
+    /// <param name="ct">Stops it.</param>
+    public async Task<Orders> OrdersAsync(Guid session, string host, string[] queues, string[] pools, CancellationToken ct)
     {
-        await using var command = database.Command("read_orders", Param.Of(session), Param.Of(queues));
+        string[] names = [session.ToString(), host, host[..host.IndexOf('/', StringComparison.Ordinal)], ""];
+        await using var command = database.Command("read_orders", Param.Of(session), Param.Of(queues), Param.Of(pools), Param.Of(names));
         await using var reader = await command.ExecuteReaderAsync(ct);
         var paused = new Dictionary<string, TimeSpan?>();
+        var slots = new List<SlotSetting>();
         Drain? drain = null;
         while (await reader.ReadAsync(ct))
         {
-            var (by, reason) = (reader.IsDBNull(3) ? null : reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4));
-            if (reader.GetBoolean(2))
+            var (kind, by, reason) = (reader.GetString(0), reader.IsDBNull(5) ? null : reader.GetString(5), reader.IsDBNull(6) ? null : reader.GetString(6));
+            switch (kind)
             {
-                drain = new Drain(by, reason);
-            }
-            else
-            {
-                paused[reader.GetString(0)] = reader.IsDBNull(1) ? null : TimeSpan.FromSeconds(Math.Clamp(reader.GetDouble(1), 0, 86_400));
+                case "drain":
+                    drain = new Drain(by, reason);
+                    break;
+                case "paused":
+                    paused[reader.GetString(1)] = reader.IsDBNull(2) ? null : TimeSpan.FromSeconds(Math.Clamp(reader.GetDouble(2), 0, 86_400));
+                    break;
+                default:
+                    slots.Add(new SlotSetting(kind, reader.GetString(1), reader.GetInt32(3), reader.GetFieldValue<DateTimeOffset>(4), by!, reason));
+                    break;
             }
         }
 
-        return new Orders(paused, drain);
+        return new Orders(paused, drain, slots);
     }
 
     /// <summary>A claim took none of these tickets although one of them is valid: the queue was paused then.</summary>
@@ -100,8 +135,15 @@ internal sealed class QueueStore(Database database)
     }
 }
 
-/// <summary>What a worker has been told: paused queues, each with the time until that ends by itself, and to leave.</summary>
-internal sealed record Orders(IReadOnlyDictionary<string, TimeSpan?> Paused, Drain? Drain);
+/// <summary>What a worker has been told: paused queues, each with the time until that ends by itself; to leave; how many slots it has, one setting for a name at most.</summary>
+internal sealed record Orders(IReadOnlyDictionary<string, TimeSpan?> Paused, Drain? Drain, IReadOnlyList<SlotSetting> Slots);
+
+/// <summary>How many slots somebody wants a queue or a pool to have.</summary>
+internal sealed record SlotSetting(string Kind, string Name, int Slots, DateTimeOffset At, string By, string? Reason)
+{
+    public const string OfQueue = "queue";
+    public const string OfPool = "pool";
+}
 
 /// <summary>Who wants a worker to leave, and why.</summary>
 internal sealed record Drain(string? By, string? Reason);

@@ -65,6 +65,9 @@ internal readonly record struct EndedAttempt(JobId Id, int Attempt, JobState Sta
 /// <summary>The end of an attempt that is to be followed by another.</summary>
 internal readonly record struct DeferredAttempt(JobId Id, int Attempt, TimeSpan Delay, string? Error);
 
+/// <summary>The end of an attempt that was told to come back later, by whatever stands behind a limit; null: behind those of the job.</summary>
+internal readonly record struct PushedBack(JobId Id, int Attempt, TimeSpan Delay, string? Limit);
+
 /// <summary>What became of a job that was enqueued: queued now, waiting for something, or there already.</summary>
 internal enum EnqueueFate
 {

@@ -25,7 +25,7 @@ internal sealed class SessionStore(Database database)
 
     public Task OpenAsync(NpgsqlConnection connection, SessionRow row, CancellationToken ct) =>
         RunAsync(connection, "open_session", ct, Param.Of(row.Id), new NpgsqlParameter { Value = (object?)row.LockKey ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Bigint },
-            Param.Of(row.ProcessId), Param.Of(row.Host), Param.Of(row.Roles), Param.Jsonb(row.Queues), Param.Of(row.Types));
+            Param.Of(row.ProcessId), Param.Of(row.Host), Param.Of(row.Roles), Param.Jsonb(row.Queues), Param.Of(row.Types), Json(row.Slots));
 
     /// <returns>False: an earlier connection of this session still holds it.</returns>
     public async Task<bool> LockAsync(NpgsqlConnection connection, long key, CancellationToken ct)
@@ -48,10 +48,11 @@ internal sealed class SessionStore(Database database)
     /// <param name="running">Attempts that it runs.</param>
     /// <param name="abandoned">Handlers that it has abandoned.</param>
     /// <param name="refused">Outcomes that were refused since the last heartbeat that told of them.</param>
+    /// <param name="slots">A worker's slots, as JSON.</param>
     /// <param name="ct">Stops it.</param>
     /// <returns>False: others have ended this session.</returns>
-    public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, int abandoned, long refused, CancellationToken ct) =>
-        await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running), Param.Of(abandoned), Param.Of(refused)) == 1;
+    public async Task<bool> BeatIfAliveAsync(NpgsqlConnection connection, Guid id, int running, int abandoned, long refused, string? slots, CancellationToken ct) =>
+        await RunAsync(connection, "beat_if_alive", ct, Param.Of(id), Param.Of(running), Param.Of(abandoned), Param.Of(refused), Json(slots)) == 1;
 
     /// <summary>The attempts of this session that somebody wants stopped. Told until they have ended.</summary>
     public async Task<List<CancelOrder>> CancelRequestsAsync(NpgsqlConnection connection, Guid id, CancellationToken ct)
@@ -83,6 +84,8 @@ internal sealed class SessionStore(Database database)
         await command.ExecuteNonQueryAsync(ct);
     }
 
+    private static NpgsqlParameter Json(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Jsonb };
+
     private async Task<int> RunAsync(NpgsqlConnection connection, string statement, CancellationToken ct, params NpgsqlParameter[] parameters)
     {
         await using var command = new NpgsqlCommand(database.Sql[statement], connection);
@@ -91,5 +94,5 @@ internal sealed class SessionStore(Database database)
     }
 }
 
-/// <summary>What a process says about itself. <paramref name="Queues"/> is JSON: slots by queue.</summary>
-internal sealed record SessionRow(Guid Id, long? LockKey, int ProcessId, string Host, string[] Roles, string Queues, string[] Types);
+/// <summary>What a process says about itself. <paramref name="Queues"/> is JSON: slots by queue. <paramref name="Slots"/> too: what a worker says about them.</summary>
+internal sealed record SessionRow(Guid Id, long? LockKey, int ProcessId, string Host, string[] Roles, string Queues, string[] Types, string? Slots);

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Producer;
 
 /// <summary>Says why a job is where it is and when it goes on. The one list of reasons: whatever else may hold a job back adds its method to <see cref="Reasons"/> and its line here.</summary>
-internal sealed class Explainer(QueryStore query, StoryStore store, FairStore fair, Reasons reasons, IOptions<JobsOptions> options)
+internal sealed class Explainer(QueryStore query, StoryStore store, FairStore fair, Reasons reasons, LimitReasons limits, IOptions<JobsOptions> options)
 {
     private delegate Task<Explanation?> Reason(Case job, CancellationToken ct);
 
@@ -16,13 +16,13 @@ internal sealed class Explainer(QueryStore query, StoryStore store, FairStore fa
     {
         JobState.Pending => [Of(Reasons.NoScheduler), Of(Reasons.NoLeader), Of(Reasons.Pending), Of(Reasons.Expires)],
         JobState.Scheduled => [Of(Reasons.DueLater), Of(Reasons.NoScheduler), Of(Reasons.NoLeader), Of(Reasons.DueNow), Of(Reasons.Expires)],
-        JobState.Blocked => [reasons.HeldAsync, reasons.WaitsForAsync, Of(Reasons.DueLater), Of(Reasons.Expires)],
+        JobState.Blocked => [limits.LimitedAsync, reasons.HeldAsync, reasons.WaitsForAsync, Of(Reasons.DueLater), Of(Reasons.Expires)],
         JobState.Queued =>
         [
             Of(Reasons.Paused), reasons.NoWorkerAsync, reasons.NoHandlerAsync, reasons.AheadAsync, Of(Reasons.Busy), Of(Reasons.Ticket),
             Of(Reasons.NoScheduler), Of(Reasons.NoLeader), Of(Reasons.Expires),
         ],
-        JobState.Running => [Of(Reasons.Cancelling), Of(Reasons.WorkerGone), Of(Reasons.Running)],
+        JobState.Running => [Of(Reasons.Cancelling), Of(Reasons.WorkerGone), Of(LimitReasons.Permitted), Of(Reasons.Running)],
         _ => [Of(Reasons.Ended), reasons.RetriedAsAsync],
     };
 

@@ -58,4 +58,33 @@ public partial interface IJobOperator
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="weight"/> is out of range.</exception>
     /// <exception cref="JobsException">The queue is not fair.</exception>
     Task SetFairWeightAsync(QueueName queue, string value, int weight, CancellationToken ct = default);
+
+    /// <summary>
+    /// Gives a queue so many slots in each worker, or in one: how many of its handlers may run there at once. In force within a second, over configuration and code, and in workers that start later,
+    /// until it is cleared. Fewer than run: those that run go on, and none is started until fewer run. Set anew, the newest order counts; of several for one worker, the most particular one:
+    /// its session, its program on its machine, its machine, all.
+    /// </summary>
+    /// <param name="queue">The queue; workers without it are not touched.</param>
+    /// <param name="slots">0 to 10,000. With 0 nothing of it is started there, and its tickets are left to other workers.</param>
+    /// <param name="worker">A session's id from <see cref="SessionsAsync"/>, which holds as long as that session; or MACHINE/APP (<see cref="SessionInfo.Host"/>), or MACHINE. Null: all workers.</param>
+    /// <param name="act">By whom and why.</param>
+    /// <param name="ct">Cancels the call.</param>
+    /// <exception cref="ArgumentException">A value is out of range or too long.</exception>
+    /// <exception cref="JobsException">There is no such session, or it is no worker.</exception>
+    Task SetSlotsAsync(QueueName queue, int slots, string? worker = null, Act? act = null, CancellationToken ct = default);
+
+    /// <summary>As <see cref="SetSlotsAsync"/>, for a pool that several queues share (<c>WorkerOptions.Pool</c>).</summary>
+    /// <inheritdoc cref="SetSlotsAsync"/>
+    Task SetPoolSlotsAsync(string pool, int slots, string? worker = null, Act? act = null, CancellationToken ct = default);
+
+    /// <summary>Forgets what <see cref="SetSlotsAsync"/> has stored under the same <paramref name="worker"/>: the next particular setting counts, or configuration and code.</summary>
+    /// <returns>False: nothing was stored.</returns>
+    Task<bool> ClearSlotsAsync(QueueName queue, string? worker = null, CancellationToken ct = default);
+
+    /// <summary>Forgets what <see cref="SetPoolSlotsAsync"/> has stored under the same <paramref name="worker"/>.</summary>
+    /// <returns>False: nothing was stored.</returns>
+    Task<bool> ClearPoolSlotsAsync(string pool, string? worker = null, CancellationToken ct = default);
+
+    /// <summary>All numbers of slots that are stored, whether or not a worker that they name runs. What is in force in one is in <see cref="SessionInfo.Slots"/>.</summary>
+    Task<IReadOnlyList<StoredSlots>> StoredSlotsAsync(CancellationToken ct = default);
 }

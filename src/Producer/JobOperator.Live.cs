@@ -1,4 +1,5 @@
 using Jobs.Coordination;
+using Jobs.Postgres;
 
 namespace Jobs.Producer;
 
@@ -8,6 +9,8 @@ internal sealed partial class JobOperator
     private static readonly TimeSpan LeastAgeing = TimeSpan.FromSeconds(1);
     private const int MostWeight = 1000;
     private static readonly TimeSpan MostAgeing = TimeSpan.FromDays(7);
+    private const int MostSlots = 10_000; // as WorkerOptions.MaxConcurrency
+    private const int MostWorker = 200;
 
     public Task PauseQueueAsync(QueueName queue, DateTimeOffset? until = null, Act? act = null, CancellationToken ct = default)
     {
@@ -57,4 +60,40 @@ internal sealed partial class JobOperator
             throw new JobsException($"Queue \"{queue}\" is not fair, so a weight has no meaning there. Give it a key first: jobs queues fair {queue} --key tenantId");
         }
     }
+
+    public Task SetSlotsAsync(QueueName queue, int slots, string? worker = null, Act? act = null, CancellationToken ct = default) => SetAsync(SlotSetting.OfQueue, queue.Value, slots, worker, act, ct);
+
+    public Task SetPoolSlotsAsync(string pool, int slots, string? worker = null, Act? act = null, CancellationToken ct = default) =>
+        SetAsync(SlotSetting.OfPool, NameRule.Check(pool, "pool name"), slots, worker, act, ct);
+
+    public Task<bool> ClearSlotsAsync(QueueName queue, string? worker = null, CancellationToken ct = default) => queueStore.ClearSlotsAsync(SlotSetting.OfQueue, queue.Value, Worker(worker), ct);
+
+    public Task<bool> ClearPoolSlotsAsync(string pool, string? worker = null, CancellationToken ct = default) =>
+        queueStore.ClearSlotsAsync(SlotSetting.OfPool, NameRule.Check(pool, "pool name"), Worker(worker), ct);
+
+    public async Task<IReadOnlyList<StoredSlots>> StoredSlotsAsync(CancellationToken ct = default) => await queueStore.StoredSlotsAsync(ct);
+
+    private async Task SetAsync(string kind, string name, int slots, string? worker, Act? act, CancellationToken ct)
+    {
+        if (slots is < 0 or > MostSlots)
+        {
+            throw new ArgumentOutOfRangeException(nameof(slots), slots, $"{slots} slots for {kind} \"{name}\" are not allowed; use 0 (nothing is taken) to {MostSlots}.");
+        }
+
+        var (by, reason) = control.DoerOf(act);
+        if (!await queueStore.SetSlotsAsync(kind, name, Worker(worker), slots, by, reason, ct))
+        {
+            throw new JobsException($"There is no worker with the session {worker}: it has left, or it is a process that runs no jobs. `jobs workers` lists those there are.");
+        }
+    }
+
+    /// <summary>As it is stored: empty for all.</summary>
+    private static string Worker(string? worker) => worker switch
+    {
+        null => "",
+        { Length: > MostWorker } => throw new ArgumentException($"The worker \"{worker[..24]}...\" has {worker.Length} characters; at most {MostWorker} are allowed.", nameof(worker)),
+        _ when string.IsNullOrWhiteSpace(worker) || worker.Any(char.IsControl) => throw new ArgumentException(
+            $"The worker \"{worker}\" is empty or holds control characters; use a session's id, MACHINE/APP or MACHINE as `jobs workers` shows them, or null for all.", nameof(worker)),
+        _ => Guid.TryParse(worker, out var session) ? session.ToString() : worker,
+    };
 }

@@ -1,7 +1,9 @@
 using Jobs.Coordination;
+using Jobs.Postgres;
 using Jobs.Producer;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 
 namespace Jobs;
 
@@ -25,10 +27,13 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<IJobOperator, JobOperator>();
         services.TryAddSingleton<Storyteller>();
         services.TryAddSingleton<Reasons>();
+        services.TryAddSingleton<LimitReasons>();
         services.TryAddSingleton<Explainer>();
         services.TryAddSingleton<Doctor>();
         services.TryAddSingleton<IJobSchedules, JobSchedules>();
         services.TryAddSingleton<IJobLimits, JobLimits>();
+        services.TryAddSingleton(p => new JobLimiters(p.GetRequiredService<LimitStore>(), p.GetRequiredService<Session>(), p.GetRequiredService<Admissions>(), p.GetRequiredService<Signals>(),
+            p.GetRequiredService<TimeProvider>(), p.GetRequiredService<ILogger<JobLimiters>>()));
         return builder;
     }
 }

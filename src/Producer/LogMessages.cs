@@ -16,4 +16,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(1330, LogLevel.Information, "Jobs were {What}: {Done}; left as they were: {Left}. By {By}: {Reason}")]
     public static partial void Acted(this ILogger log, string what, long done, long left, string by, string reason);
+
+    [LoggerMessage(1340, LogLevel.Warning, "{Count} slots of limits were not given back; they are when this process's session ends: {Error}")]
+    public static partial void SlotsNotGivenBack(this ILogger log, int count, string error);
 }

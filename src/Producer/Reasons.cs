@@ -32,11 +32,12 @@ internal sealed class Reasons(StoryStore store)
         }
 
         var when = $"in {Phrase.Duration(due - c.Now)}, at {Phrase.Time(due)}";
-        var last = c.Job.Events.LastOrDefault(e => e.What is "retried" or "snoozed" or "crashed" or "unhandled" or "time" or "retryNow");
+        var last = c.Job.Events.LastOrDefault(e => e.What is "retried" or "snoozed" or "rateLimited" or "crashed" or "unhandled" or "time" or "retryNow");
         var (code, text, since) = last switch
         {
             { What: "retried" } => ("retry", $"Attempt {last.Attempt} failed{Because(c.Job.Errors.LastOrDefault(e => e.Attempt == last.Attempt))}. It is tried again {when}.", last.At),
             { What: "snoozed" } => ("snoozed", $"Attempt {last.Attempt} snoozed: its handler wants it to run again {when}. That uses up no attempt.", last.At),
+            { What: "rateLimited" } => ("rate-limited", $"Attempt {last.Attempt} was told by the other side to come back later, and no limit knows the job: it alone waits, and runs again {when}. That uses up no attempt.", last.At),
             { What: "crashed" } => ("rescued", $"The worker of attempt {last.Attempt} died under it, and not for the first time: to find out whether it is the job's fault, it runs apart from the others that ran there, {when}.", last.At),
             { What: "unhandled" } => ("unhandled", $"Its ticket has reached only workers that have no handler for \"{c.Job.Type}\". It is offered again {when}; start a worker of queue \"{c.Job.Queue}\" that has one.", last.At),
             { What: "retryNow", From: { } before } => ("delayed", $"It is a new life of job {before}, given{Phrase.By(last.By, last.Reason)}, and due {when}.", last.At),
@@ -93,6 +94,12 @@ internal sealed class Reasons(StoryStore store)
         if (c.Serving.Any())
         {
             return null;
+        }
+
+        if (c.Alive.Count(p => p is { Slots: 0, Drains: false }) is > 0 and var shut)
+        {
+            return new("no-worker", $"{Phrase.Count(shut, "live worker")} of queue \"{c.Job.Queue}\" {(shut == 1 ? "has" : "have")} 0 slots for it, and no other serves it: nothing of it is started. "
+                + "`jobs workers` shows whether somebody has set that (then: jobs workers slots QUEUE N, or --clear) or their configuration says so.");
         }
 
         var silent = c.Processes.FirstOrDefault(p => p.Slots > 0);

@@ -96,6 +96,8 @@ internal static class Timeline
         {
             "retried" => $"Attempt {e.Attempt} failed{after}{(error is null ? "" : $": {Phrase.Error(error)}")}. Tried again {again}",
             "snoozed" => $"Attempt {e.Attempt} snoozed{after}: not now. Run again {again}, with no attempt used up",
+            "rateLimited" => $"Attempt {e.Attempt} was told by the other side to come back later{after}, with no attempt used up. "
+                + (e.Reason is null ? $"No limit knows the job, so it alone waits; run again {again}" : $"Nothing is started at {e.Reason} until {Phrase.Time(e.DueAt ?? e.At)}"),
             "crashed" => $"The worker of attempt {e.Attempt} died under it; rescued{after}, to run again {again}",
             "handedBack" => $"Attempt {e.Attempt} was handed back{after}, because its worker was stopped. No attempt is used up",
             "unhandled" => "A worker of its queue has no handler for its type; it was put back",

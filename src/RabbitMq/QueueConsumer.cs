@@ -23,6 +23,7 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
     where T : struct, IDelivery
 {
     private const string Paused = "paused";
+    private const string Resized = "resized";
 
 #pragma warning disable RS0030 // bounded by the prefetch
     private readonly Channel<T> _buffer = Channel.CreateUnbounded<T>();
@@ -65,7 +66,7 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
                     link.Break(Paused); // it was paused while the channel opened
                 }
 
-                if (await link.Broken.Task.WaitAsync(ct) is var reason && reason != Paused)
+                if (await link.Broken.Task.WaitAsync(ct) is var reason && reason is not (Paused or Resized))
                 {
                     log.ConsumerBroken(queue, reason);
                 }
@@ -137,6 +138,13 @@ internal abstract class QueueConsumer<T>(BrokerConnection connection, Topology t
         {
             link.Break($"changing the prefetch: {e.Message}");
         }
+    }
+
+    /// <summary>Changes the same, and has what is in the buffer go back to the broker: there may be more than that in it. Safe at any time.</summary>
+    public void Reopen(int prefetch)
+    {
+        Volatile.Write(ref _prefetch, prefetch);
+        _link?.Break(Resized);
     }
 
     /// <summary>Ends when the buffer holds something; false at the end of the consumer's life.</summary>

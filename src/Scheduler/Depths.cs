@@ -11,6 +11,7 @@ internal sealed class Depths(DepthStore store, SchedulerTelemetry telemetry, Tim
 
     /// <summary>More series than this help nobody.</summary>
     private const int MostQueues = 200;
+    private const int MostLimits = 200;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan LookForListeners = TimeSpan.FromSeconds(1);
@@ -28,6 +29,7 @@ internal sealed class Depths(DepthStore store, SchedulerTelemetry telemetry, Tim
 
         var started = time.GetTimestamp();
         var found = await store.DepthsAsync(ct);
+        telemetry.Limits = [.. (await store.LimitsAsync(ct)).Take(MostLimits)];
         var took = time.GetElapsedTime(started);
         _seen.UnionWith(found.Select(d => d.Queue).Take(MostQueues));
 
@@ -45,5 +47,6 @@ internal sealed class Depths(DepthStore store, SchedulerTelemetry telemetry, Tim
     {
         _seen.Clear();
         telemetry.Depths = [];
+        telemetry.Limits = [];
     }
 }

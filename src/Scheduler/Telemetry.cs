@@ -23,6 +23,8 @@ internal sealed class SchedulerTelemetry : IDisposable
     private readonly Counter<long> _failures;
     private readonly ObservableUpDownCounter<long> _live;
     private readonly ObservableGauge<double> _oldest;
+    private readonly ObservableUpDownCounter<long> _held;
+    private readonly ObservableUpDownCounter<long> _waiting;
     private readonly FewValues _queues = new(MostQueues);
 
     public SchedulerTelemetry(IMeterFactory? factory = null)
@@ -41,6 +43,10 @@ internal sealed class SchedulerTelemetry : IDisposable
         _live = _meter.CreateObservableUpDownCounter("jobs.live", () => Depths.SelectMany(States), "{job}", "Live jobs, from the leading scheduler; counted at most every 15 s.");
         _oldest = _meter.CreateObservableGauge("jobs.oldest", () => Depths.Where(d => d.Oldest is not null).Select(d => new Measurement<double>(d.Oldest!.Value.TotalSeconds, Labels.Of(Labels.Queue, d.Queue))),
             "s", "How long the longest waiting job of a queue has been waiting for a worker, from the leading scheduler; looked at at most every 15 s.");
+        _held = _meter.CreateObservableUpDownCounter("jobs.limit.held", () => Limits.Select(l => new Measurement<long>(l.Held, Labels.Of(Labels.Limit, l.Limit))), "{job}",
+            "Running jobs that a limit counts, from the leading scheduler; counted at most every 15 s.");
+        _waiting = _meter.CreateObservableUpDownCounter("jobs.limit.waiting", () => Limits.Select(l => new Measurement<long>(l.Waiting, Labels.Of(Labels.Limit, l.Limit))), "{job}",
+            "Jobs that a limit holds back, from the leading scheduler; counted at most every 15 s.");
     }
 
     public bool Leads { get; set; }
@@ -48,8 +54,11 @@ internal sealed class SchedulerTelemetry : IDisposable
     /// <summary>What was counted last; nothing where this scheduler does not lead.</summary>
     public IReadOnlyList<QueueDepth> Depths { get; set; } = [];
 
+    /// <summary>What limits held and held back then.</summary>
+    public IReadOnlyList<LimitDepth> Limits { get; set; } = [];
+
     /// <summary>Whether somebody wants to know how deep the queues are.</summary>
-    public bool CountsDepths => _live.Enabled || _oldest.Enabled;
+    public bool CountsDepths => _live.Enabled || _oldest.Enabled || _held.Enabled || _waiting.Enabled;
 
     /// <summary>The span of a look at a schedule; the jobs it enqueues are linked to it.</summary>
     public static Activity? StartRecording(string schedule) =>

@@ -44,7 +44,7 @@ internal sealed class Attempt(ClaimedJob job, string queue, Lease lease, Handler
     public CancelOrder? Order { get; set; }
 
     /// <summary>Where its slot goes back to; null until it is started.</summary>
-    public SemaphoreSlim? Slots { get; set; }
+    public Slots? Slots { get; set; }
 
     /// <summary>When its handler was started, if that is measured; else 0.</summary>
     public long BeganAt { get; set; }
@@ -132,10 +132,15 @@ internal sealed record Output(CurrentAttempt Current, LogWriter Logs, ProgressWr
 /// <summary>How an attempt ended, ready to be written: done (no result, the common case), an end of another kind, or deferred.</summary>
 internal readonly record struct Completion(Attempt Attempt, JobState? End, byte[]? Result, string? Error, TimeSpan Delay)
 {
+    /// <summary>Deferred because the other side said so.</summary>
+    public JobOutcome.Limited? Told { get; init; }
+
     /// <summary>Nothing is to be noted about it, not even that somebody had asked for its end.</summary>
     public bool IsPlainSuccess => End == JobState.Succeeded && Result is null && Attempt.Order is null;
 
     public static Completion Ended(Attempt attempt, JobState end, byte[]? result = null, string? error = null) => new(attempt, end, result, error, default);
+
+    public static Completion PushedBack(Attempt attempt, JobOutcome.Limited told) => new(attempt, null, null, null, told.Delay) { Told = told };
 
     public static Completion Deferred(Attempt attempt, TimeSpan delay, string? error) => new(attempt, null, null, error, delay);
 }

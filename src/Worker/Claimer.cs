@@ -10,16 +10,15 @@ namespace Jobs.Worker;
 /// and starts their handlers. It never waits for more tickets than there are.
 /// </summary>
 internal sealed class Claimer(
-    string queue, int concurrency, TicketConsumer consumer, JobStore store, QueueStore queues, Admissions admissions, Executor executor, Running running, Session session,
-    IReadOnlyDictionary<string, HandlerEntry> handlers, Action onPaused, WorkerTelemetry telemetry, Pulse pulse, TimeProvider time, ILogger log) : IDisposable
+    string queue, Slots slots, TicketConsumer consumer, JobStore store, QueueStore queues, Admissions admissions, Executor executor, Running running, Session session,
+    IReadOnlyDictionary<string, HandlerEntry> handlers, Action onPaused, WorkerTelemetry telemetry, Pulse pulse, TimeProvider time, ILogger log)
 {
     private const int MaxBatch = 500;
 
     /// <summary>A job that a rate will let start this soon is claimed, and waits in its slot: starts are then as far apart as the rate says, but for the timer. Any other waits in the database.</summary>
     private const double AheadSeconds = 0.1;
 
-    private readonly SemaphoreSlim _slots = new(concurrency, concurrency);
-    private readonly Prefetch _prefetch = new(concurrency, time);
+    private readonly Prefetch _prefetch = new(slots.Share, time);
     private readonly string[] _types = [.. handlers.Keys];
     private readonly List<Delivery> _tickets = [];
     private readonly List<Garbage> _garbage = [];
@@ -27,32 +26,26 @@ internal sealed class Claimer(
     private readonly List<Attempt> _attempts = []; // of what is in _claimed
     private readonly HashSet<string> _warned = [];
     private bool _limited; // limits may apply here, or the queue is fair, so claims ask for that
-    private int _idle;     // slots taken back while stopping
+    private long _grants = -1; // of slots, when it was looked last
     private int _ahead;    // slots taken for tickets whose handlers are not started yet
 
     /// <summary>The queue as it is now.</summary>
-    public LineState State => new(queue, concurrency, Math.Max(0, concurrency - _slots.CurrentCount - Volatile.Read(ref _ahead) - Volatile.Read(ref _idle)), consumer.Buffered, consumer.Window,
-        consumer.IsConsuming);
+    public LineState State => new(queue, slots.Most, Math.Max(0, slots.Taken - Volatile.Read(ref _ahead)), consumer.Buffered, consumer.Window, consumer.IsConsuming);
 
     /// <summary>Ends when nothing runs any more (true) or at <paramref name="giveUp"/> (false). Only after <see cref="RunAsync"/> has ended.</summary>
-    public async Task<bool> WaitIdleAsync(CancellationToken giveUp)
-    {
-        try
-        {
-            for (; _idle < concurrency; _idle++)
-            {
-                await _slots.WaitAsync(giveUp);
-            }
+    public Task<bool> WaitIdleAsync(CancellationToken giveUp) => slots.WaitIdleAsync(giveUp);
 
-            return true;
-        }
-        catch (OperationCanceledException)
+    /// <summary>
+    /// Called each second or two, and when the number of slots may have changed: the prefetch follows it. Tickets beyond it go back to the broker, and so do those that were fetched at the pace of quick
+    /// jobs by a queue whose turn in its pool does not come now: other workers can run them.
+    /// </summary>
+    public void Follow()
+    {
+        if (_prefetch.Follow(slots.Share) || (slots.IsStarved(ref _grants) && _prefetch.Reset()))
         {
-            return false;
+            consumer.Reopen(_prefetch.Current);
         }
     }
-
-    public void Dispose() => _slots.Dispose();
 
     /// <summary>
     /// Takes tickets until <paramref name="leave"/>; what it has taken by then is run. At <paramref name="stop"/>, which implies the other, what was claimed but not started is handed
@@ -64,40 +57,36 @@ internal sealed class Claimer(
         {
             try
             {
-                await _slots.WaitAsync(leave);
-                var slots = 1;
-                Volatile.Write(ref _ahead, 1);
+                var tickets = consumer.WaitAsync(leave);
+                if (!tickets.IsCompleted)
+                {
+                    slots.Rest();
+                }
+
+                if (!await tickets)
+                {
+                    return;
+                }
+
+                var ahead = await slots.TakeAsync(MaxBatch, leave);
+                Volatile.Write(ref _ahead, ahead);
                 try
                 {
-                    if (!await consumer.WaitAsync(leave))
-                    {
-                        return;
-                    }
-
-                    while (slots < MaxBatch && slots < consumer.Buffered && _slots.Wait(0, CancellationToken.None))
-                    {
-                        slots++;
-                    }
-
-                    Volatile.Write(ref _ahead, slots);
                     pulse.Begin();
-                    await TakeAsync(slots, stop);
-                    slots -= Start(stop);
-                    Volatile.Write(ref _ahead, slots);
+                    await TakeAsync(ahead, stop);
+                    ahead -= Start(stop);
+                    Volatile.Write(ref _ahead, ahead);
                     pulse.Rest();
-                    if (_prefetch.Adjust(_claimed.Count))
-                    {
-                        await consumer.ResizeAsync(_prefetch.Current, stop);
-                    }
+                    await AdjustAsync(stop);
 
                     // Get in line behind the handlers just started: those that are quick have given their slots back by then, and the next batch is a full one.
                     await Task.Yield();
                 }
                 finally
                 {
-                    if (slots > 0)
+                    if (ahead > 0)
                     {
-                        _slots.Release(slots);
+                        slots.Release(ahead);
                     }
 
                     Volatile.Write(ref _ahead, 0);
@@ -111,6 +100,7 @@ internal sealed class Claimer(
             catch (Exception e)
             {
                 pulse.Rest();
+                slots.Rest();
                 log.ClaimerFailed(queue, e);
                 consumer.Break("its tickets were not claimed"); // the broker delivers them again
                 await Task.Delay(TimeSpan.FromSeconds(1), time, leave).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -118,14 +108,27 @@ internal sealed class Claimer(
         }
     }
 
-    private async Task TakeAsync(int slots, CancellationToken stop)
+    private async Task AdjustAsync(CancellationToken stop)
+    {
+        if (_prefetch.Adjust(_claimed.Count))
+        {
+            var window = _prefetch.Current;
+            await consumer.ResizeAsync(window, stop);
+            if (_prefetch.Current is var now && now != window)
+            {
+                consumer.Reopen(now); // the slots were changed meanwhile
+            }
+        }
+    }
+
+    private async Task TakeAsync(int most, CancellationToken stop)
     {
         _tickets.Clear();
         _garbage.Clear();
         _claimed.Clear();
         _attempts.Clear();
         Delivery last = default;
-        while (_tickets.Count < slots && _garbage.Count < MaxBatch && consumer.TryTake(out var delivery))
+        while (_tickets.Count < most && _garbage.Count < MaxBatch && consumer.TryTake(out var delivery))
         {
             last = delivery;
             if (delivery.Garbage is { } garbage)
@@ -138,6 +141,7 @@ internal sealed class Claimer(
             }
         }
 
+        slots.Drawn();
         if (last.Tag == 0)
         {
             return; // what was in the buffer belonged to a channel that is gone
@@ -167,7 +171,7 @@ internal sealed class Claimer(
         var dispatches = _tickets.ConvertAll(t => t.Dispatch).ToArray();
         var started = time.GetTimestamp();
         Lease? doubtful = null;
-        var used = false;
+        var (blocked, fair) = (0, false);
         for (var n = 1; ; n++)
         {
             pulse.Begin();
@@ -181,7 +185,7 @@ internal sealed class Claimer(
 
                 var (before, repeated) = (_claimed.Count, doubtful == lease);
                 doubtful = lease;
-                used = await ClaimOnceAsync(lease, ids, dispatches);
+                (blocked, fair) = await ClaimOnceAsync(lease, ids, dispatches);
                 Hold(before, lease);
                 if (repeated)
                 {
@@ -199,8 +203,8 @@ internal sealed class Claimer(
             }
         }
 
-        telemetry.Claimed(queue, ids.Length, _claimed.Count, time.GetElapsedTime(started));
-        if (_claimed.Count == 0 && !used && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
+        telemetry.Claimed(queue, ids.Length, _claimed.Count, blocked, time.GetElapsedTime(started));
+        if (_claimed.Count == 0 && blocked == 0 && !fair && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
         {
             return false;
         }
@@ -214,8 +218,8 @@ internal sealed class Claimer(
     }
 
     /// <summary>One claim, of the kind that the limits here ask for. In a fair queue it takes as many jobs as there are tickets, whichever those name.</summary>
-    /// <returns>Tickets were used up although nothing may have been claimed: their jobs are blocked by a limit now, or the queue is fair and nothing waits there any more.</returns>
-    private async Task<bool> ClaimOnceAsync(Lease lease, Guid[] ids, int[] dispatches)
+    /// <returns>How many are blocked now by a limit; whether the queue is fair: its tickets are used up, also when nothing waits there any more.</returns>
+    private async Task<(int Blocked, bool Fair)> ClaimOnceAsync(Lease lease, Guid[] ids, int[] dispatches)
     {
         var before = _claimed.Count;
         while (true)
@@ -226,7 +230,7 @@ internal sealed class Claimer(
                 admissions.Admit(answer.Gates);
                 if (!answer.Unlimited)
                 {
-                    return answer.Blocked > 0 || answer.Fair;
+                    return (answer.Blocked, answer.Fair);
                 }
             }
             else
@@ -234,7 +238,7 @@ internal sealed class Claimer(
                 await store.ClaimIfQueuedAsync(lease.Id, ids, dispatches, queue, _types, _claimed, CancellationToken.None);
                 if (_claimed.Count > before || !await store.IsLimitedAsync(queue, _types, CancellationToken.None))
                 {
-                    return false;
+                    return (0, false);
                 }
             }
 
@@ -291,7 +295,7 @@ internal sealed class Claimer(
 
         foreach (var attempt in _attempts)
         {
-            executor.Start(attempt, _slots);
+            executor.Start(attempt, slots);
         }
 
         return _attempts.Count;

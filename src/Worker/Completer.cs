@@ -21,6 +21,7 @@ internal sealed class Completer(
     private readonly CancellationTokenSource _giveUp = new();
     private readonly List<Completion> _batch = new(MaxBatch);
     private readonly Pulse _pulse = pulses.Add("completer");
+    private readonly HashSet<string> _unlimited = new(StringComparer.Ordinal); // types that were told of
     private long _refused;
 
     /// <summary>Outcomes that came too late: their attempt had been taken away.</summary>
@@ -48,7 +49,7 @@ internal sealed class Completer(
             }
             else
             {
-                foreach (var group in _batch.GroupBy(c => (c.Attempt.Lease, c.IsPlainSuccess, c.End is null)))
+                foreach (var group in _batch.GroupBy(c => (c.Attempt.Lease, c.IsPlainSuccess, c.End is null, c.Told is null)))
                 {
                     await WriteAsync([.. group]);
                 }
@@ -154,6 +155,11 @@ internal sealed class Completer(
     private async Task<EndReport> WriteOnceAsync(List<Completion> batch)
     {
         var session = batch[0].Attempt.Lease.Id;
+        if (batch[0].Told is not null)
+        {
+            return await PushBackAsync(session, batch);
+        }
+
         if (batch[0].End is null)
         {
             return await store.DeferIfRunningAsync(session, batch.ConvertAll(c => new DeferredAttempt(c.Attempt.Job.Id, c.Attempt.Job.Attempt, c.Delay, c.Error)), _giveUp.Token);
@@ -174,5 +180,17 @@ internal sealed class Completer(
         var general = await store.EndIfRunningAsync(
             session, batch.ConvertAll(c => new EndedAttempt(c.Attempt.Job.Id, c.Attempt.Job.Attempt, c.End!.Value, c.Result, c.Error)), _giveUp.Token);
         return plain is { } p ? p + general : general;
+    }
+
+    private async Task<EndReport> PushBackAsync(Guid session, List<Completion> batch)
+    {
+        var (report, unknown) = await store.PushBackIfRunningAsync(
+            session, batch.ConvertAll(c => new PushedBack(c.Attempt.Job.Id, c.Attempt.Job.Attempt, c.Delay, c.Told!.Limit)), _giveUp.Token);
+        foreach (var type in unknown.Where(_unlimited.Add))
+        {
+            log.NoLimitKnows(type);
+        }
+
+        return report;
     }
 }

@@ -44,7 +44,7 @@ internal sealed class Executor(
     }
 
     /// <summary>Starts an attempt on the thread pool; its slot is released when the handler has returned or was abandoned.</summary>
-    public void Start(Attempt attempt, SemaphoreSlim slots)
+    public void Start(Attempt attempt, Slots slots)
     {
         (attempt.Slots, attempt.Output) = (slots, output);
         if (Volatile.Read(ref _watched) != attempt.Lease)
@@ -62,7 +62,7 @@ internal sealed class Executor(
     }
 
     /// <summary>A rate lets it start in a moment.</summary>
-    private async Task RunLaterAsync(Attempt attempt, SemaphoreSlim slots)
+    private async Task RunLaterAsync(Attempt attempt, Slots slots)
     {
         await Task.Delay(TimeSpan.FromSeconds(attempt.Job.Wait), time, attempt.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await RunAsync(attempt, slots);
@@ -75,7 +75,7 @@ internal sealed class Executor(
         lease.Lost.UnsafeRegister(_ => StopAll(lease, Stop.Lost), null);
     }
 
-    private async Task RunAsync(Attempt attempt, SemaphoreSlim slots)
+    private async Task RunAsync(Attempt attempt, Slots slots)
     {
         var ours = true;
         try
@@ -250,12 +250,14 @@ internal sealed class Executor(
                 return json.Length <= _options.MaxArgumentBytes
                     ? Completion.Ended(attempt, JobState.Succeeded, json)
                     : throw new JobTooLargeException($"the result of a \"{attempt.Job.Type}\" job", json.Length, _options.MaxArgumentBytes);
-            case JobOutcome.Retry or JobOutcome.Snooze when attempt.Why == Stop.Cancel:
-                return Cancelled(attempt, $" Then its handler wanted it to {(outcome is JobOutcome.Retry ? "be tried again" : "snooze")}.", stack: null);
+            case JobOutcome.Retry or JobOutcome.Snooze or JobOutcome.Limited when attempt.Why == Stop.Cancel:
+                return Cancelled(attempt, $" Then its handler wanted it to {(outcome is JobOutcome.Retry ? "be tried again" : outcome is JobOutcome.Snooze ? "snooze" : "come back later")}.", stack: null);
             case JobOutcome.Retry retry:
                 return Failed(attempt, "Jobs.RetryAfter", retry.Reason, stack: null, retry.Delay);
             case JobOutcome.Snooze snooze:
                 return Completion.Deferred(attempt, snooze.Delay, error: null);
+            case JobOutcome.Limited told:
+                return Completion.PushedBack(attempt, told);
             case JobOutcome.Fail fail:
                 attempt.ErrorType = "Jobs.FailNow";
                 log.JobFailed(attempt.Job.Id, attempt.Job.Type, attempt.Job.Failures + 1, fail.Reason);

@@ -68,6 +68,10 @@ internal static partial class LogMessages
     [LoggerMessage(1432, LogLevel.Error, "{Count} outcomes could not be written before the shutdown's deadline; their jobs are run again: {Error}")]
     public static partial void OutcomesGivenUp(this ILogger log, int count, string error);
 
+    [LoggerMessage(1433, LogLevel.Warning, "A handler of {Type} said RateLimited, and no limit knows the job, or none with the name it gave: only that job waits, and others of its kind go on. "
+        + "Set a limit for its queue, its type or a key with IJobLimits.SetAsync. Said once for each type")]
+    public static partial void NoLimitKnows(this ILogger log, string type);
+
     [LoggerMessage(1440, LogLevel.Information, "Queue {Queue} is paused: its tickets went back to the broker, and none of its jobs is started until it is resumed")]
     public static partial void QueuePaused(this ILogger log, string queue);
 
@@ -82,6 +86,12 @@ internal static partial class LogMessages
 
     [LoggerMessage(1444, LogLevel.Warning, "What operators say about queues was not read (try {Try}), trying again; what was heard last stands: {Error}")]
     public static partial void OrdersNotRead(this ILogger log, int @try, string error);
+
+    [LoggerMessage(1460, LogLevel.Information, "The {What} {Name} has {Now} slots instead of {Before}, by order of {By}; what runs goes on")]
+    public static partial void SlotsChanged(this ILogger log, string what, string name, int before, int now, string by);
+
+    [LoggerMessage(1461, LogLevel.Warning, "The configuration was reloaded and its slots are not taken over; those there were stand: {Error}")]
+    public static partial void SlotsRefused(this ILogger log, string error);
 
     [LoggerMessage(1450, LogLevel.Warning, "Log lines of {Count} attempts could not be written (try {Try}); they are kept, in bounded memory, until Postgres takes them: {Error}")]
     public static partial void LogLinesKept(this ILogger log, int count, int @try, string error);

@@ -8,10 +8,10 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Worker;
 
 /// <summary>
-/// Hears what operators tell this worker: to pause a queue, to go on with it, to leave. At a signal, with each heartbeat, and when a pause ends by itself. Nothing is consumed
+/// Hears what operators tell this worker: to pause a queue, to go on with it, to leave, how many slots it has. At a signal, with each heartbeat, and when a pause ends by itself. Nothing is consumed
 /// before the first look. What is in force is in the rows: a claim obeys a pause whether or not it was heard of here; this gives the tickets back to the broker meanwhile.
 /// </summary>
-internal sealed class OrderWatch(QueueStore store, Session session, Signals signals, IOptions<JobsOptions> options, ILogger<OrderWatch> log) : IDisposable
+internal sealed class OrderWatch(QueueStore store, Session session, Signals signals, SlotPlan slots, IOptions<JobsOptions> options, ILogger<OrderWatch> log) : IDisposable
 {
     private static readonly TimeSpan Deaf = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Margin = TimeSpan.FromMilliseconds(20);
@@ -21,17 +21,19 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
     private readonly ConcurrentDictionary<string, bool> _paused = [];
     private Drain? _drain;
 
-    /// <summary>Operators have paused it, as far as is known here.</summary>
-    public bool IsPaused(string queue) => _paused.ContainsKey(queue);
+    /// <summary>Operators have paused it, as far as is known here, or it has no slots.</summary>
+    public bool IsPaused(string queue) => _paused.ContainsKey(queue) || slots.IsShut(queue);
 
     /// <summary>Looks again now.</summary>
     public void Hurry() => _news.Release();
 
-    public async Task RunAsync(IReadOnlyDictionary<string, TicketConsumer> consumers, Action<Drain> leave, CancellationToken stop)
+    public async Task RunAsync(IReadOnlyDictionary<string, Line> lines, Action<Drain> leave, CancellationToken stop)
     {
-        using var queue = signals.On("queue", name => HurryIf(consumers.ContainsKey(name)));
+        using var queue = signals.On("queue", name => HurryIf(lines.ContainsKey(name)));
+        using var size = signals.On("slots", _ => Hurry());
         using var drain = signals.On("drain", id => HurryIf(id == session.Current.Id.ToString()));
         using var again = signals.On(Signals.Reconnected, _ => Hurry());
+        slots.Changed = Hurry;
         try
         {
             for (var failures = 0; ;)
@@ -44,7 +46,7 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
                         // what has been said so far is read now
                     }
 
-                    wait = await ObeyAsync(consumers, leave, stop);
+                    wait = await ObeyAsync(lines, leave, stop);
                     failures = 0;
                 }
                 catch (Exception e) when (!stop.IsCancellationRequested)
@@ -60,6 +62,10 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
         {
             return;
         }
+        finally
+        {
+            slots.Changed = static () => { }; // the configuration may outlive the worker
+        }
     }
 
     public void Dispose() => _news.Dispose();
@@ -73,10 +79,11 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
     }
 
     /// <returns>How long to wait for the next look.</returns>
-    private async Task<TimeSpan> ObeyAsync(IReadOnlyDictionary<string, TicketConsumer> consumers, Action<Drain> leave, CancellationToken ct)
+    private async Task<TimeSpan> ObeyAsync(IReadOnlyDictionary<string, Line> lines, Action<Drain> leave, CancellationToken ct)
     {
         var id = session.Current.Id;
-        var (paused, drain) = await store.OrdersAsync(id, [.. consumers.Keys], ct);
+        var (paused, drain, sizes) = await store.OrdersAsync(id, session.Host, [.. lines.Keys], slots.Pools, ct);
+        slots.Apply(sizes);
         if (_drain is not null)
         {
             if (drain is null)
@@ -95,11 +102,20 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
         }
 
         var wait = signals.Listening || _interval < Deaf ? _interval : Deaf;
-        foreach (var (name, consumer) in consumers)
+        foreach (var (name, line) in lines)
         {
+            line.Claimer.Follow();
             if (!paused.TryGetValue(name, out var left))
             {
-                consumer.Resume();
+                if (slots.IsShut(name))
+                {
+                    line.Consumer.Pause(); // its tickets are for other workers
+                }
+                else
+                {
+                    line.Consumer.Resume();
+                }
+
                 if (_paused.TryRemove(name, out _))
                 {
                     log.QueueResumed(name);
@@ -108,7 +124,7 @@ internal sealed class OrderWatch(QueueStore store, Session session, Signals sign
                 continue;
             }
 
-            consumer.Pause();
+            line.Consumer.Pause();
             if (_paused.TryAdd(name, true))
             {
                 log.QueuePaused(name);

@@ -11,12 +11,42 @@ internal sealed class Prefetch(int concurrency, TimeProvider time)
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(50);
 
+    private readonly Lock _gate = new();
+    private int _least = Least(concurrency);
+    private int _current = Least(concurrency);
     private long _lookedAt = time.GetTimestamp();
     private long _claimed;
 
-    public int Current { get; private set; } = Least(concurrency);
+    public int Current => Volatile.Read(ref _current);
 
-    public static int Least(int concurrency) => Math.Min(2 * concurrency, ushort.MaxValue);
+    /// <summary>At least 1: to a broker, 0 is without a bound.</summary>
+    public static int Least(int concurrency) => Math.Clamp(2 * concurrency, 1, ushort.MaxValue);
+
+    /// <summary>There are so many slots now. True: <see cref="Current"/> has changed.</summary>
+    public bool Follow(int slots)
+    {
+        lock (_gate)
+        {
+            if (Least(slots) == _least)
+            {
+                return false;
+            }
+
+            _least = _current = Least(slots);
+            return true;
+        }
+    }
+
+    /// <summary>Back to what slow jobs have. True: <see cref="Current"/> has changed.</summary>
+    public bool Reset()
+    {
+        lock (_gate)
+        {
+            var changed = _current != _least;
+            _current = _least;
+            return changed;
+        }
+    }
 
     /// <summary>Counts a batch. True: the pace has changed so much that <see cref="Current"/> is worth a new consumer.</summary>
     public bool Adjust(int claimed)
@@ -28,14 +58,17 @@ internal sealed class Prefetch(int concurrency, TimeProvider time)
             return false;
         }
 
-        var wanted = Math.Clamp((int)(_claimed * (Ahead / elapsed)), Least(concurrency), Math.Max(Max, Least(concurrency)));
-        (_lookedAt, _claimed) = (time.GetTimestamp(), 0);
-        if (wanted <= 1.5 * Current && (wanted >= Current / 3.0 || Current == Least(concurrency)))
+        lock (_gate)
         {
-            return false;
-        }
+            var wanted = Math.Clamp((int)(_claimed * (Ahead / elapsed)), _least, Math.Max(Max, _least));
+            (_lookedAt, _claimed) = (time.GetTimestamp(), 0);
+            if (wanted <= 1.5 * _current && (wanted >= _current / 3.0 || _current == _least))
+            {
+                return false;
+            }
 
-        Current = wanted;
-        return true;
+            _current = wanted;
+            return true;
+        }
     }
 }

@@ -15,6 +15,7 @@ internal sealed class WorkerTelemetry : IDisposable
     private readonly TimeProvider _time;
     private readonly Counter<long> _claimed;
     private readonly Counter<long> _stale;
+    private readonly Counter<long> _blocked;
     private readonly Histogram<double> _claiming;
     private readonly Histogram<double> _waited;
     private readonly Histogram<double> _ran;
@@ -30,6 +31,7 @@ internal sealed class WorkerTelemetry : IDisposable
         _meter = JobsTelemetry.Open(JobsTelemetry.Worker, factory);
         _claimed = _meter.CreateCounter<long>("jobs.claimed", "{job}", "Jobs that this process has claimed: attempts begun.");
         _stale = _meter.CreateCounter<long>("jobs.claim.stale", "{ticket}", "Tickets that claimed nothing: stale, doubled, or of a type that this worker does not know.");
+        _blocked = _meter.CreateCounter<long>("jobs.limit.blocked", "{job}", "Claims of jobs that a limit did not let through.");
         _claiming = _meter.CreateHistogram("jobs.claim.duration", "s", "One claim, from its statement to its commit, repetitions included.", advice: JobsTelemetry.ShortSeconds);
         _waited = _meter.CreateHistogram("jobs.wait.duration", "s", "From the enqueue of a job to the start of its first attempt; this machine's clock less the database's.", advice: JobsTelemetry.Seconds);
         _ran = _meter.CreateHistogram("jobs.attempt.duration", "s", "From the start of an attempt to its handler's return, or to its being abandoned.", advice: JobsTelemetry.Seconds);
@@ -52,14 +54,19 @@ internal sealed class WorkerTelemetry : IDisposable
     /// <summary>The state of each queue that is worked on; the service says.</summary>
     public Func<IEnumerable<LineState>> Lines { get; set; } = () => [];
 
-    public void Claimed(string queue, int tickets, int jobs, TimeSpan took)
+    public void Claimed(string queue, int tickets, int jobs, int blocked, TimeSpan took)
     {
         var label = Labels.Of(Labels.Queue, queue);
         _claimed.Add(jobs, label);
         _claiming.Record(took.TotalSeconds, label);
-        if (tickets > jobs)
+        if (blocked > 0)
         {
-            _stale.Add(tickets - jobs, label);
+            _blocked.Add(blocked, label);
+        }
+
+        if (tickets > jobs + blocked)
+        {
+            _stale.Add(tickets - jobs - blocked, label);
         }
     }
 
@@ -120,6 +127,7 @@ internal static class Outcomes
     public const string Failed = "failed";
     public const string Retried = "retried";
     public const string Snoozed = "snoozed";
+    public const string RateLimited = "rate_limited";
     public const string Cancelled = "cancelled";
     public const string HandedBack = "handed_back";
     public const string Lost = "lost";
@@ -130,6 +138,7 @@ internal static class Outcomes
         { End: JobState.Succeeded } => Succeeded,
         { End: JobState.Cancelled } => Cancelled,
         { End: not null } => Failed,
+        { Told: not null } => RateLimited,
         { Error: null } => Snoozed,
         not null => Retried,
         null => attempt.Why == Stop.Lost ? Lost : HandedBack,

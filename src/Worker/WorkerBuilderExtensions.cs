@@ -45,12 +45,14 @@ public static class WorkerBuilderExtensions
                 filter.Rules.Insert(0, new LoggerFilterRule(typeof(AttemptLogProvider).FullName, null, worker.LogLevel, null));
             }
         });
+        services.AddSingleton<SlotPlan>();
         services.AddSingleton<OrderWatch>();
-        services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor, Completer>((profile, worker, running, executor, completer) =>
+        services.AddOptions<SessionProfile>().Configure<WorkerOptions, Running, Executor, Completer, SlotPlan>((profile, worker, running, executor, completer, plan) =>
         {
             profile.Roles.Add("worker");
             profile.Types = [.. worker.Handlers.Keys];
             profile.Queues = worker.Queues;
+            profile.Slots = plan.Report;
             profile.Running = () => running.Count;
             profile.Abandoned = () => running.Abandoned;
             profile.Refused = () => completer.Refused;

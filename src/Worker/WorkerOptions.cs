@@ -8,7 +8,8 @@ namespace Jobs;
 
 /// <summary>
 /// What one worker process runs: its queues, each with a number of slots, and its handlers. Also bound from the configuration section <c>Jobs:Worker</c>
-/// (<c>Queues:NAME:Concurrency</c>, <c>ShutdownGraceSeconds</c>, <c>TimeoutGraceSeconds</c>, <c>CaptureLogs</c>, <c>LogLevel</c>); what code says wins.
+/// (<c>Queues:NAME:Concurrency</c>, <c>Pools:NAME</c>, <c>ShutdownGraceSeconds</c>, <c>TimeoutGraceSeconds</c>, <c>CaptureLogs</c>, <c>LogLevel</c>). Of queues and pools, what the configuration says
+/// wins, also when it is reloaded while the worker runs, and over it what operators have stored (<c>jobs workers slots</c>); of all else, what code says.
 /// </summary>
 public sealed class WorkerOptions
 {
@@ -23,11 +24,16 @@ public sealed class WorkerOptions
     private LogLevel? _logLevel;
     private readonly IServiceCollection _services;
     private readonly SortedDictionary<string, int> _queues = new(StringComparer.Ordinal);
+    private readonly List<PoolSize> _pools = [];
+    private SlotSizes? _sizes;
     private readonly Dictionary<string, HandlerEntry> _handlers = [];
 
     internal WorkerOptions(IServiceCollection services) => _services = services;
 
-    internal IReadOnlyDictionary<string, int> Queues => _queues;
+    /// <summary>Slots by queue: what code says, and once it is complete, configuration over code.</summary>
+    internal IReadOnlyDictionary<string, int> Queues => Sizes.Queues;
+
+    internal SlotSizes Sizes => _sizes ?? Read(new Settings(null));
 
     internal IReadOnlyDictionary<string, HandlerEntry> Handlers => _handlers;
 
@@ -73,16 +79,34 @@ public sealed class WorkerOptions
         set => _logLevel = value;
     }
 
-    /// <summary>Works on this queue with up to <paramref name="concurrency"/> handlers at once in this process.</summary>
+    /// <summary>Works on this queue with up to <paramref name="concurrency"/> handlers at once in this process. In a <c>Pool</c> that is its cap there.</summary>
     /// <param name="name">The queue.</param>
-    /// <param name="concurrency">1 to 10,000. Default 20. Twice as many tickets are prefetched, and of very short jobs what 50 ms take (at most 1,000); those are out of the priority order.</param>
+    /// <param name="concurrency">0 to 10,000; with 0 nothing is taken. Default 20. Twice as many tickets are prefetched, and of very short jobs what 50 ms take (at most 1,000); those are out of the priority order.</param>
     /// <exception cref="ArgumentException">A name or number that is not allowed.</exception>
     public WorkerOptions Queue(QueueName name, int concurrency = DefaultConcurrency)
     {
-        _queues[name.Value] = concurrency is >= 1 and <= MaxConcurrency ? concurrency
-            : throw new ArgumentOutOfRangeException(nameof(concurrency), concurrency, $"The concurrency {concurrency} of queue \"{name}\" is not allowed; use 1 to {MaxConcurrency}.");
+        _queues[name.Value] = concurrency is >= 0 and <= MaxConcurrency ? concurrency
+            : throw new ArgumentOutOfRangeException(nameof(concurrency), concurrency, $"The concurrency {concurrency} of queue \"{name}\" is not allowed; use 0 to {MaxConcurrency}.");
         return this;
     }
+
+    /// <summary>
+    /// Works on several queues that share slots. A queue earlier in the list goes first as long as it has tickets in this worker's buffer; later ones may wait for ever. No slot is kept free for a queue
+    /// that has nothing to run. A queue that is also named by <see cref="Queue"/> has that concurrency as its cap in the pool. Faults stop the start.
+    /// </summary>
+    /// <param name="name">What it is called in <c>jobs workers</c>, in settings and in configuration (<c>Jobs:Worker:Pools:NAME</c>: <c>Slots</c>, <c>Queues:0</c>, <c>Queues:1</c> ...).</param>
+    /// <param name="slots">How many handlers of all its queues may run at once: 0 to 10,000.</param>
+    /// <param name="queues">The first goes first. A queue can be in one pool only.</param>
+    public WorkerOptions Pool(string name, int slots, params QueueName[] queues) => Add(name, slots, PoolOrder.Strict, queues?.Select(q => (q.Value, 1)));
+
+    /// <summary>
+    /// As the other, by weights: while all have tickets, their starts are in the proportion of their weights. What a queue does not use the others have, and it is not made up for later.
+    /// In configuration <c>Jobs:Worker:Pools:NAME:Weights:QUEUE</c>.
+    /// </summary>
+    /// <param name="name">As there.</param>
+    /// <param name="slots">As there.</param>
+    /// <param name="queues">Each with its weight: 1 to 1,000.</param>
+    public WorkerOptions Pool(string name, int slots, params (QueueName Queue, int Weight)[] queues) => Add(name, slots, PoolOrder.Weighted, queues?.Select(q => (q.Queue.Value, q.Weight)));
 
     /// <summary>Runs jobs of <typeparamref name="TJob"/> with this handler, made anew in a DI scope of its own for each attempt. One that is an <see cref="IJobHandler{TJob, TResult}"/> leaves a result.</summary>
     /// <param name="retry">How failed attempts are tried again. Default <see cref="RetryPolicy.Default"/>.</param>
@@ -115,17 +139,21 @@ public sealed class WorkerOptions
 
         _captureLogs ??= settings.Flag("CaptureLogs", CaptureLogs);
         _logLevel ??= settings.Word<LogLevel>("LogLevel");
-        foreach (var queue in settings.Children("Queues").Where(q => !_queues.ContainsKey(q.Name)))
-        {
-            Queue(queue.Name, queue.Number("Concurrency", DefaultConcurrency));
-        }
-
+        _sizes = Read(settings);
         return this;
     }
 
+    /// <summary>Queues and pools as they would be with these settings.</summary>
+    internal SlotSizes Read(Settings settings) => SlotSizes.Read(_queues, _pools, settings, DefaultConcurrency);
+
     internal IEnumerable<string> Faults()
     {
-        if (_queues.Count == 0)
+        foreach (var fault in Sizes.Faults)
+        {
+            yield return fault;
+        }
+
+        if (Queues.Count == 0)
         {
             yield return "WorkerOptions: no queue to work on; add w.Queue(\"default\", concurrency: 20) (configuration key Jobs:Worker:Queues:NAME:Concurrency).";
         }
@@ -149,6 +177,12 @@ public sealed class WorkerOptions
         {
             yield return $"WorkerOptions: TimeoutGrace {TimeoutGrace} is not allowed; use 0 to 10 minutes (default 10 s).";
         }
+    }
+
+    private WorkerOptions Add(string name, int slots, PoolOrder order, IEnumerable<(string Queue, int Weight)>? queues)
+    {
+        _pools.Add(new PoolSize(name, slots, order, [.. queues ?? []]));
+        return this;
     }
 
     private WorkerOptions Add<TJob, THandler>(RetryPolicy? retry, Func<THandler, TJob, JobContext, CancellationToken, Task<JobOutcome>> run)

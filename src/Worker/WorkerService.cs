@@ -45,7 +45,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
 
     public WorkerService(
         WorkerOptions options, IOptions<JobsOptions> jobs, JobStore store, RepairStore repair, TicketPublisher tickets, Topology topology, Session session,
-        Executor executor, Completer completer, Followers followers, Admissions admissions, Output output, Running running, QueueStore queues, OrderWatch watch, IHostApplicationLifetime host,
+        Executor executor, Completer completer, Followers followers, Admissions admissions, Output output, Running running, QueueStore queues, OrderWatch watch, SlotPlan plan, IHostApplicationLifetime host,
         WorkerTelemetry telemetry, BrokerTelemetry broker, Pulses pulses, TimeProvider time,
         ILogger<WorkerService> log)
     {
@@ -54,12 +54,14 @@ internal sealed class WorkerService : IHostedService, IDisposable
         (_options, _store, _tickets, _session, _executor, _completer, _followers, _admissions, _output, _running, _time, _log) =
             (options, store, tickets, session, executor, completer, followers, admissions, output, running, time, log);
         _connection = new BrokerConnection(jobs.Value, "consume", log, broker);
-        foreach (var (queue, concurrency) in options.Queues)
+        foreach (var slots in plan.Queues)
         {
-            var consumer = new TicketConsumer(_connection, topology, queue, Prefetch.Least(concurrency), (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
+            var queue = slots.Queue;
+            var consumer = new TicketConsumer(_connection, topology, queue, Prefetch.Least(slots.Share), (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
+            slots.Buffered = () => consumer.Buffered;
             consumer.Pause(); // until the first look at what operators say
             _lines.Add(new Line(queue, consumer, new Claimer(
-                queue, concurrency, consumer, store, queues, admissions, executor, running, session, options.Handlers, OnPaused, telemetry, pulses.Add($"claimer of {queue}"), time, log)));
+                queue, slots, consumer, store, queues, admissions, executor, running, session, options.Handlers, OnPaused, telemetry, pulses.Add($"claimer of {queue}"), time, log)));
 
             void OnPaused()
             {
@@ -82,7 +84,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
             _claiming.Add(Detached.Run(() => line.Claimer.RunAsync(_leave.Token, _stop.Token)));
         }
 
-        _watching = Detached.Run(() => _watch.RunAsync(_lines.ToDictionary(l => l.Queue, l => l.Consumer), d => _draining = DrainAsync(d), _stop.Token));
+        _watching = Detached.Run(() => _watch.RunAsync(_lines.ToDictionary(l => l.Queue), d => _draining = DrainAsync(d), _stop.Token));
 
         // The host stops at the first signal; at the second one, the grace period ends.
         foreach (var signal in new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT })
@@ -127,7 +129,6 @@ internal sealed class WorkerService : IHostedService, IDisposable
     public void Dispose()
     {
         _signals.ForEach(s => s.Dispose());
-        _lines.ForEach(l => l.Claimer.Dispose());
         _leave.Dispose();
         _stop.Dispose();
         _hurry.Dispose();
@@ -182,7 +183,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
 
         return true;
     }
-
-    /// <summary>All there is for one queue.</summary>
-    private sealed record Line(string Queue, TicketConsumer Consumer, Claimer Claimer);
 }
+
+/// <summary>All there is for one queue.</summary>
+internal sealed record Line(string Queue, TicketConsumer Consumer, Claimer Claimer);

@@ -28,24 +28,6 @@ table edge
   constraint edge_effect CHECK ((effect = ANY (ARRAY['cancel'::text, 'run'::text, 'hold'::text])))
   constraint edge_pk PRIMARY KEY (child, parent)
   CREATE INDEX edge_parent ON jobs.edge USING btree (parent) WHERE (held_at IS NULL)
-table fair_queue
-  name text not null
-  key text[]
-  set_at timestamp with time zone not null default now()
-  filled boolean not null default false
-  constraint fair_queue_pk PRIMARY KEY (name)
-table fair_turn with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, fillfactor=50)
-  line text not null
-  priority smallint not null
-  value text not null default ''::text
-  rest integer not null default 0
-  constraint fair_turn_pk PRIMARY KEY (line, priority)
-table fair_weight
-  queue text not null
-  value text not null
-  weight integer not null
-  constraint fair_weight_pk PRIMARY KEY (queue, value)
-  constraint fair_weight_range CHECK (((weight >= 1) AND (weight <= 1000)))
 table finding
   name text not null
   value bigint not null
@@ -62,12 +44,14 @@ table gate with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=
   seen bigint not null default 0
   waiting boolean not null default false
   woken integer not null default 0
+  woken_before integer not null default 0
   woken_at timestamp with time zone
   paused_until timestamp with time zone
   paused_by uuid
   level double precision not null default 0
   at timestamp with time zone
   segments real[]
+  lent double precision not null default 0
   constraint gate_pk PRIMARY KEY (id)
   CREATE INDEX gate_rule ON jobs.gate USING btree (rule)
   CREATE INDEX gate_waiting ON jobs.gate USING btree (id) WHERE waiting
@@ -175,6 +159,15 @@ table history_succeeded partition of history FOR VALUES IN ('succeeded') partiti
   CREATE INDEX history_succeeded_ended_at_idx ON ONLY jobs.history_succeeded USING brin (ended_at) WITH (pages_per_range='16', autosummarize='on')
   CREATE INDEX history_succeeded_id_idx ON ONLY jobs.history_succeeded USING btree (id)
   CREATE INDEX history_succeeded_tags_idx ON ONLY jobs.history_succeeded USING gin (tags) WHERE (tags IS NOT NULL)
+table hold
+  id uuid not null
+  gate text not null
+  session uuid not null
+  n integer not null
+  since timestamp with time zone not null default now()
+  constraint hold_n CHECK ((n > 0))
+  constraint hold_pk PRIMARY KEY (id)
+  CREATE INDEX hold_session ON jobs.hold USING btree (session)
 table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=50000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_scale_factor=0.2, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=50)
   id uuid not null
   enqueued_at timestamp with time zone not null default now()
@@ -210,14 +203,12 @@ table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=
   blocked_on text
   unique_was text
   woken_at timestamp with time zone
-  fair text
   constraint job_pk PRIMARY KEY (id)
   constraint job_priority CHECK (((priority >= 0) AND (priority <= 31)))
   CREATE INDEX job_batch ON jobs.job USING btree (batch, id) WHERE (batch IS NOT NULL)
-  CREATE INDEX job_blocked ON jobs.job USING btree (blocked_on, priority DESC, id) WHERE ((blocked_on IS NOT NULL) AND (fair IS NULL))
+  CREATE INDEX job_blocked ON jobs.job USING btree (blocked_on, priority DESC, id) WHERE (blocked_on IS NOT NULL)
   CREATE INDEX job_due ON jobs.job USING btree (due_at) WHERE (due_at IS NOT NULL)
   CREATE INDEX job_expires ON jobs.job USING btree (expires_at) WHERE (expires_at IS NOT NULL)
-  CREATE INDEX job_fair ON jobs.job USING btree (COALESCE(blocked_on, queue), priority DESC, fair, id) WHERE ((fair IS NOT NULL) AND ((ticket_at IS NOT NULL) OR (blocked_on IS NOT NULL)))
   CREATE INDEX job_tags ON jobs.job USING gin (tags) WHERE (tags IS NOT NULL)
   CREATE INDEX job_ticket ON jobs.job USING btree (queue, ticket_at) WHERE (ticket_at IS NOT NULL)
   CREATE UNIQUE INDEX job_unique ON jobs.job USING btree (unique_key) WHERE (unique_key IS NOT NULL)
@@ -361,6 +352,7 @@ table session
   drain_reason text
   refused bigint not null default 0
   refused_at timestamp with time zone
+  slots jsonb
   constraint session_pk PRIMARY KEY (id)
 table setting
   one boolean not null default true
@@ -385,6 +377,17 @@ table watch
   job uuid not null
   session uuid not null
   constraint watch_pk PRIMARY KEY (job, session)
+table worker_setting
+  kind text not null
+  name text not null
+  worker text not null
+  slots integer not null
+  by text not null
+  reason text
+  at timestamp with time zone not null default now()
+  constraint worker_setting_kind_check CHECK ((kind = ANY (ARRAY['queue'::text, 'pool'::text])))
+  constraint worker_setting_pkey PRIMARY KEY (kind, name, worker)
+  constraint worker_setting_slots_check CHECK (((slots >= 0) AND (slots <= 10000)))
 CREATE OR REPLACE FUNCTION jobs.admit(p_gates text[], p_ahead double precision, p_most integer)
  RETURNS TABLE(id uuid, dispatch integer, queue text, priority smallint, type text)
  LANGUAGE plpgsql
@@ -402,8 +405,9 @@ declare
   v_sent   integer;
 begin
   for v_gate in
-    select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens, r.period, r.burst,
-      case when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
+    select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens,
+      jobs.period_of(r.algorithm, r.period, g.lent) as lent_period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as lent_burst,
+      g.woken_at > now() - interval '1 second' as lately, case when g.woken_at > now() - interval '1 second' then g.woken + g.woken_before when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
     from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
     where g.id = any(p_gates) and g.waiting order by g.id for update of g
   loop
@@ -413,14 +417,14 @@ begin
       select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
       v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
     end if;
-    if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
+    if v_gate.name is not null and v_gate.paused_until > v_now then -- not ahead: a claim does not wait for the end of a pause
       v_room := 0;
     elsif v_gate.algorithm is not null and v_room > 0 then
       v_level := v_gate.level;
       v_at := v_gate.at;
       v_seg := v_gate.segments;
       for i in 1 .. v_room + v_gate.kept + 1 loop
-        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.period, v_gate.burst, v_level, v_at, v_seg, v_now, 1) p;
+        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.lent_period, v_gate.lent_burst, v_level, v_at, v_seg, v_now, 1) p;
         if v_permit > v_now + p_ahead * interval '1 second' then
           v_room := least(v_room, i - 1 - v_gate.kept);
           exit;
@@ -429,37 +433,32 @@ begin
     end if;
     if v_room > 0 then
       return query
-      with first as materialized (select n.id from jobs.next_blocked(v_gate.id, v_room) n (id)) -- 0016_fairness.sql
+      with first as materialized (
+        select j.id from jobs.job j
+        where j.blocked_on = v_gate.id and not exists (select from jobs.queue q where q.name = j.queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now()))
+        order by j.priority desc, j.id limit v_room for update skip locked
+      )
       update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
       from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
       returning j.id, j.dispatch, j.queue, j.priority, j.type;
       get diagnostics v_sent = row_count;
-      update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
-        waiting = jobs.is_awaited(g.id)
+      update jobs.gate g set
+        woken = v_sent + case when v_gate.lately then g.woken else 0 end, woken_before = case when v_gate.lately then g.woken_before else v_gate.kept end,
+        woken_at = case when v_gate.lately then g.woken_at else now() end,
+        waiting = exists (select from jobs.job j where j.blocked_on = g.id)
       where g.id = v_gate.id;
-      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not jobs.is_awaited(x.id);
+      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
     end if;
   end loop;
 end $function$
 
-CREATE OR REPLACE FUNCTION jobs.choose_fair(p_session uuid, p_queue text, p_types text[], INOUT ids uuid[], INOUT dispatches integer[])
- RETURNS record
- LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
+CREATE OR REPLACE FUNCTION jobs.burst_of(algorithm text, amount double precision, period double precision, burst double precision, lent double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
 AS $function$
-declare
-  v_most  integer := cardinality(ids);
-  v_ids   uuid[];
-  v_under integer[];
-begin
-  -- An earlier claim of this session, whose answer was lost, has been committed or not when this goes on: it waits for no row of it.
-  perform pg_advisory_xact_lock(hashtextextended('jobs.fair ' || p_session || p_queue, 0));
-  select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}') into v_ids, v_under from (
-    select j.id, j.dispatch from unnest(ids, dispatches) as t (id, dispatch) join jobs.job j on j.id = t.id
-    where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null)
-    order by j.priority desc, j.id for update of j skip locked) l;
-  select v_ids || f.ids, v_under || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(v_ids)) f;
-end $function$
+  select case when algorithm = 'token' and lent > 0 then greatest(1, burst - amount / period * lent) else burst end
+$function$
 
 CREATE OR REPLACE FUNCTION jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead double precision)
  RETURNS TABLE(said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamp with time zone, args json, timeout real, batch uuid, after uuid[], trace text, meta jsonb, limited boolean, wait double precision)
@@ -477,24 +476,19 @@ declare
   v_rated    integer;
   v_flat     boolean;   -- a rate, if there is one, is one for all these jobs, a token each
   v_n        integer;
-  v_fair     boolean := exists (select from jobs.fair_queue f where f.name = p_queue);
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
   select count(*), count(*) filter (where r.counts), coalesce(bool_and(r.key is null and r.type is null) filter (where r.counts), true), array_agg(r.name || ':' order by r.name) filter (where r.counts),
     coalesce(count(*) filter (where r.counts) = 1 and bool_and(r.key is not null and r.type is null) filter (where r.counts), false), min(r.slots) filter (where r.counts),
-    count(r.algorithm), coalesce(bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null), true)
+    count(r.algorithm), bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null)
     into v_rules, v_counting, v_same, v_names, v_alone, v_slots, v_rated, v_flat
     from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
-  if v_rules = 0 and not v_fair then
+  if v_rules = 0 then
     return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
     return;
   end if;
   if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
     return;
-  end if;
-  if v_fair then -- any of its jobs
-    select f.ids, f.dispatches into p_ids, p_dispatches from jobs.choose_fair(p_session, p_queue, p_types, p_ids, p_dispatches) f;
-    return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
   end if;
   if v_alone then
     select r.key into v_path from jobs.limit_rule r where r.name || ':' = v_names[1];
@@ -524,7 +518,7 @@ begin
         then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) - gate.seen else 0 end,
       seen = case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
         then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) else gate.seen end
-    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
+    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken + gate.woken_before = 0 or gate.woken_at <= now() - interval '2 seconds')
       and coalesce(gate.taken <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
   ), told as materialized (
     select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
@@ -562,8 +556,52 @@ begin
   update jobs.gate_exit x set waiting = g.waiting from jobs.gate g where g.rule = p_name and x.id = g.id and x.waiting <> g.waiting;
   -- Whoever ends now has to wait to give a slot back, and is counted yet.
   update jobs.gate g set taken = coalesce(n.n, 0), seen = x.freed
-  from jobs.gate_exit x left join (select s.gate, count(*) as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate) n on n.gate = x.id
+  from jobs.gate_exit x left join (
+    select u.gate, sum(u.n) as n from (
+      select s.gate, 1 as n from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name
+      union all
+      select h.gate, h.n from jobs.hold h where split_part(h.gate, ':', 1) = p_name) u -- what apps hold counts until they give it back, whatever becomes of the rule
+    group by u.gate) n on n.gate = x.id
   where g.rule = p_name and x.id = g.id;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.declare_limit(p_name text, p_queue text, p_type text, p_key text[], p_slots integer, p_algorithm text, p_amount double precision, p_period double precision, p_burst double precision, p_cost text[], p_origin text, p_by text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_old    jobs.limit_rule;
+  v_locked boolean := false;
+begin
+  loop
+    select * into v_old from jobs.limit_rule r where r.name = p_name;
+    if v_old.origin = 'operator' then
+      return 'operator';
+    elsif (v_old.name, v_old.queue, v_old.type, v_old.key, v_old.slots, v_old.algorithm, v_old.amount, v_old.period, v_old.burst, v_old.cost)
+        is not distinct from (p_name, p_queue, p_type, p_key, p_slots, p_algorithm, p_amount, p_period, p_burst, p_cost) then
+      return 'same';
+    elsif v_locked then
+      perform jobs.set_limit(p_name, p_queue, p_type, p_key, p_slots, p_algorithm, p_amount, p_period, p_burst, p_cost, p_origin, p_by, null);
+      return 'set';
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0)); -- and look again
+    v_locked := true;
+  end loop;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.end_holds()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with gone as (
+    delete from jobs.hold h using ended e where h.session = e.id returning h.gate, h.n
+  )
+  insert into jobs.gate_exit as x (id, freed) select g.gate, sum(g.n) from gone g group by 1 order by 1 on conflict (id) do update set freed = x.freed + excluded.freed;
+  if found then
+    perform jobs.signal('gates');
+  end if;
+  return null;
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT 'default'::text, priority integer DEFAULT 16, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, unique_key text DEFAULT NULL::text, expires interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, id uuid DEFAULT NULL::uuid, tags text[] DEFAULT NULL::text[], meta json DEFAULT NULL::json, trace text DEFAULT NULL::text)
@@ -572,121 +610,6 @@ CREATE OR REPLACE FUNCTION jobs.enqueue(type text, args json, queue text DEFAULT
 AS $function$
   select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null, $11, $12, $13)
 $function$
-
-CREATE OR REPLACE FUNCTION jobs.fair_of(p_queue text, p_args json)
- RETURNS text
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(jobs.gate_key(p_args, f.key), '') from jobs.fair_queue f where f.name = p_queue and f.key is not null
-$function$
-
-CREATE OR REPLACE FUNCTION jobs.fair_order(p_line text, p_state jobs.state, p_priority smallint, p_types text[], p_paused text[], p_most integer, p_not uuid[], INOUT value text, INOUT rest integer, OUT ids uuid[])
- RETURNS record
- LANGUAGE plpgsql
- STABLE
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
-AS $function$
-#variable_conflict use_column
-declare
-  p_from    text := case when rest > 0 then value else value || chr(1) end; -- chr(1): the next text after it
-  p_rest    integer := rest;
-  v_values  text[];
-  v_weights integer[];
-  v_rounds  integer;
-  v_more    boolean;
-begin
-  with recursive ahead as (
-    (select j.fair as value, 1 as n from jobs.job j
-     where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair >= p_from and (j.ticket_at is not null or j.blocked_on is not null)
-       and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-     order by j.fair, j.id limit 1)
-    union all
-    select x.fair, a.n + 1 from ahead a cross join lateral (
-      select j.fair from jobs.job j
-      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > a.value and (j.ticket_at is not null or j.blocked_on is not null)
-        and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-      order by j.fair, j.id limit 1) x
-    where a.n < p_most
-  ), behind as (
-    (select j.fair as value, (select count(*)::integer from ahead) + 1 as n from jobs.job j
-     where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair < p_from and (j.ticket_at is not null or j.blocked_on is not null) and (select count(*) from ahead) < p_most
-       and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-     order by j.fair, j.id limit 1)
-    union all
-    select x.fair, b.n + 1 from behind b cross join lateral (
-      select j.fair from jobs.job j
-      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > b.value and j.fair < p_from and (j.ticket_at is not null or j.blocked_on is not null)
-        and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-      order by j.fair, j.id limit 1) x
-    where b.n < p_most
-  )
-  select array_agg(r.value order by r.n), array_agg(r.weight order by r.n), ceil(p_most::float8 / sum(r.weight))
-    into v_values, v_weights, v_rounds
-    from (select a.value, a.n, coalesce(case when p_state = 'queued' then (select w.weight from jobs.fair_weight w where w.queue = p_line and w.value = a.value)
-        else (select max(w.weight) from jobs.fair_weight w where w.value = a.value) end, 1) as weight -- a gate may hold back jobs of several queues
-      from (select * from ahead union all select * from behind) a) r;
-
-  -- So many rounds are enough unless some values have fewer jobs than that; then what is missing comes from the others.
-  while v_values is not null loop
-    select array_agg(c.id), (array_agg(c.value))[count(*)], (array_agg(c.rest))[count(*)], bool_or(c.found = c.most) into ids, value, rest, v_more
-      from (
-        select k.value, x.id, f.found, k.most,
-          case when x.n = f.found and f.found < k.most then 0 else (k.weight - (x.n + k.used) % k.weight) % k.weight end as rest
-        from (select u.value, u.i, u.weight, u.used, least(p_most + 1, u.weight * v_rounds - u.used) as most
-              from (select t.value, t.i, t.weight, case when t.i = 1 and p_rest > 0 and t.value = p_from then greatest(0, t.weight - p_rest) else 0 end as used
-                    from unnest(v_values, v_weights) with ordinality as t (value, weight, i)) u) k
-        cross join lateral (
-          select array(
-            select j.id from jobs.job j
-            where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair = k.value and (j.ticket_at is not null or j.blocked_on is not null)
-              and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
-            order by j.id limit k.most) as ids offset 0) a
-        cross join lateral (select cardinality(a.ids) as found) f
-        cross join lateral unnest(a.ids) with ordinality as x (id, n)
-        order by (x.n + k.used - 1) / k.weight, k.i, x.n limit p_most) c; -- aggregated in this order
-    exit when cardinality(ids) >= p_most or not v_more;
-    v_rounds := v_rounds * 2;
-  end loop;
-end $function$
-
-CREATE OR REPLACE FUNCTION jobs.fill_fair(p_queue text, p_above uuid, p_most integer)
- RETURNS uuid
- LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
-AS $function$
-declare
-  v_page uuid[];
-begin
-  select array_agg(p.id order by p.id) into v_page from (select j.id from jobs.job j where j.id > p_above order by j.id limit p_most) p;
-  with mine as materialized (
-    select j.id, jobs.fair_of(j.queue, j.args) as fair from jobs.job j
-    where j.id = any(v_page) and j.queue = p_queue and j.state <> 'running' and j.fair is distinct from jobs.fair_of(j.queue, j.args)
-    order by j.id for update
-  )
-  update jobs.job j set fair = m.fair from mine m where j.id = m.id and j.queue = p_queue and j.state <> 'running';
-  return v_page[cardinality(v_page)];
-end $function$
-
-CREATE OR REPLACE FUNCTION jobs.forget_fair()
- RETURNS integer
- LANGUAGE plpgsql
-AS $function$
-declare
-  v_gone text[];
-begin
-  with gone as (
-    delete from jobs.fair_queue f
-    where f.key is null and not exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = f.name and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null) and j.state = 'queued')
-    returning f.name
-  )
-  select array_agg(g.name) into v_gone from gone g;
-  delete from jobs.fair_turn t where t.line = any(v_gone);
-  delete from jobs.fair_weight w where w.queue = any(v_gone);
-  return coalesce(cardinality(v_gone), 0);
-end $function$
 
 CREATE OR REPLACE FUNCTION jobs.forget_gates(p_most integer)
  RETURNS integer
@@ -702,7 +625,6 @@ begin
   select array_agg(x.id) into v_gates from (select g.id from jobs.gate g where g.id in (select i.id from jobs.idle_gate i order by i.id limit p_most) order by g.id for update skip locked) x;
   delete from jobs.gate g where g.id = any(v_gates);
   delete from jobs.gate_exit x where x.id = any(v_gates);
-  delete from jobs.fair_turn t where t.line = any(v_gates);
   return coalesce(cardinality(v_gates), 0);
 end $function$
 
@@ -730,23 +652,13 @@ AS $function$
   select to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
 $function$
 
-CREATE OR REPLACE FUNCTION jobs.is_awaited(p_gate text)
- RETURNS boolean
- LANGUAGE plpgsql
- STABLE
-AS $function$
-begin
-  return exists (select from jobs.job j where j.blocked_on = p_gate and j.fair is null)
-    or exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = p_gate and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null));
-end $function$
-
 CREATE OR REPLACE FUNCTION jobs.is_limited(p_queue text, p_types text[])
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types))) or exists (select from jobs.fair_queue f where f.name = p_queue);
+  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types)));
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.kept_trace(trace text)
@@ -769,6 +681,51 @@ AS $function$
   end
   from (select length(value) + case when octet_length(value) >= 104 then length(regexp_replace(value, '[^\U00010000-\U0010ffff]', '', 'g')) else 0 end as length) l
 $function$
+
+CREATE OR REPLACE FUNCTION jobs.lend(algorithm text, amount double precision, period double precision, burst double precision, INOUT level double precision, INOUT at timestamp with time zone, INOUT segments real[], INOUT lent double precision, t timestamp with time zone, cost double precision, p_valid double precision, p_short double precision, OUT permit timestamp with time zone, OUT valid double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_lent   float8 := lent;
+  v_extra  float8;
+  v_period float8;
+begin
+  select l.lent, l.valid, l.extra into lend.lent, lend.valid, v_extra from jobs.loan(algorithm, amount, period, burst, lent, p_valid, p_short) l;
+  v_period := jobs.period_of(algorithm, period, lent);
+  if algorithm = 'sliding' and lent > v_lent and at is not null then -- its hundredths are longer from now on: what was counted leaves late, not early
+    at := jobs.next_hundredth(at, v_period);
+  end if;
+  select p.level + v_extra, p.at, p.segments, p.permit into lend.level, lend.at, lend.segments, lend.permit
+    from jobs.permit(algorithm, amount, v_period, jobs.burst_of(algorithm, amount, period, burst, lent), level, at, segments, t, cost) p;
+  if algorithm = 'fixed' then -- not into the next period
+    valid := least(valid, period - extract(epoch from permit - at));
+  end if;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.loan(algorithm text, amount double precision, period double precision, burst double precision, INOUT lent double precision, p_valid double precision, p_short double precision, OUT valid double precision, OUT extra double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_rate float8 := amount / period;
+begin
+  extra := 0;
+  if algorithm = 'fixed' then
+    valid := greatest(p_valid, 2); -- and never into the next period
+  elsif algorithm = 'sliding' then
+    valid := greatest(case when period >= 20 * p_valid then p_valid else p_short end, least(2, period / 50));
+    lent := greatest(lent, valid);
+  elsif algorithm = 'token' and v_rate * p_valid > 0.05 and burst - v_rate * greatest(lent, p_valid) >= greatest(1, burst / 2) then
+    valid := p_valid;
+    lent := greatest(lent, valid);
+  else
+    valid := greatest(p_short, least(2, 0.02 / v_rate));
+    extra := v_rate * valid;
+  end if;
+end $function$
 
 CREATE OR REPLACE FUNCTION jobs.make_partitions(ahead interval)
  RETURNS integer
@@ -832,29 +789,13 @@ AS $function$
     52, 1), 53, 1), 'hex')::uuid
 $function$
 
-CREATE OR REPLACE FUNCTION jobs.next_blocked(p_gate text, p_most integer)
- RETURNS SETOF uuid
- LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION jobs.next_hundredth(t timestamp with time zone, period double precision)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
 AS $function$
-declare
-  v_paused text[] := array(select q.name from jobs.queue q where q.paused_at is not null and (q.paused_until is null or q.paused_until > now()));
-  v_turns  uuid[];
-begin
-  if not exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = p_gate and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null)) then
-    return query select j.id from jobs.job j where j.blocked_on = p_gate and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit p_most for update skip locked;
-    return;
-  end if;
-  select f.ids into v_turns from jobs.take_fair(p_gate, 'blocked', null, v_paused, p_most) f;
-  return query
-  with by_age as materialized (
-    select j.id, j.priority from jobs.job j where j.blocked_on = p_gate and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit p_most for update skip locked
-  ), both_kinds as (
-    select a.id, a.priority, a.id::text as age from by_age a
-    union all
-    select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = t.id
-  )
-  select b.id from both_kinds b order by b.priority desc, b.age limit p_most;
-end $function$
+  select 'epoch'::timestamptz + ceil(extract(epoch from t) * 1000000 / ceil(period * 1e4)::bigint) * ceil(period * 1e4)::bigint * interval '1 microsecond'
+$function$
 
 CREATE OR REPLACE FUNCTION jobs.pass_gates(p_session uuid, p_ids uuid[], p_queue text, p_ahead double precision, p_taken boolean)
  RETURNS TABLE(said text, id uuid, gate text, wait double precision)
@@ -900,12 +841,15 @@ begin
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
     insert into jobs.gate (id, rule, taken) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
-    on conflict (id) do update set taken = gate.taken + excluded.taken, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    on conflict (id) do update set taken = gate.taken + excluded.taken,
+      woken = case when gate.woken_at > now() - interval '1 second' then gate.woken else 0 end,
+      woken_before = case when gate.woken_at > now() - interval '1 second' then gate.woken_before when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end,
+      woken_at = case when gate.woken_at > now() - interval '1 second' then gate.woken_at else now() end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
-    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken + (l.g).woken_before <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
     into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
@@ -917,14 +861,14 @@ begin
       if v_rule.algorithm is not null then
         v_gate := v_gates[i];
         select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_permit
-          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
-        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then v_rule.burst else coalesce(v_gate.amount, v_rule.amount) end;
+          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
+        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then jobs.burst_of('token', coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent) else coalesce(v_gate.amount, v_rule.amount) end;
         v_new[i] := v_gate;
       end if;
     end loop;
   end if;
 
-  -- One after another: those that were admitted, then by priority and in the order of p_ids, which is that of age or, in a fair queue, of turns.
+  -- One after another: those that were admitted, then by priority and age.
   if not v_fits then
     insert into jobs.gate_exit (id) select v_ids[n] from generate_series(1, cardinality(v_ids)) n where (v_rules[n]).counts order by n on conflict (id) do nothing;
     for c in select array_position(v_ids, x.id) as place, x.freed from jobs.gate_exit x where x.id = any(v_ids) order by x.id for update loop
@@ -932,19 +876,23 @@ begin
       v_gates[c.place].seen := c.freed;
     end loop;
     for c in
-      select j.id, j.woken_at is not null as woken, x.places, x.costs
+      select j.id, j.woken_at, j.woken_at is not null as woken, x.places, x.costs
       from jobs.job j cross join lateral (
         select array_agg(array_position(v_ids, r.name || ':' || k.key) order by r.name) as places,
           array_agg(case when r.algorithm is not null then jobs.token_cost(j.args, r.cost) end order by r.name) as costs
         from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
         where (r.counts or r.algorithm is not null) and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) x
       where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and x.places is not null
-      order by j.woken_at is null, j.priority desc, array_position(p_ids, j.id)
+      order by j.woken_at is null, j.priority desc, j.id
     loop
       -- Room that was kept for it is its own now, or nobody's.
       if c.woken then
         for i in 1 .. cardinality(c.places) loop
-          v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+          if c.woken_at >= v_gates[c.places[i]].woken_at then
+            v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+          else
+            v_gates[c.places[i]].woken_before := greatest(0, v_gates[c.places[i]].woken_before - 1);
+          end if;
         end loop;
       end if;
 
@@ -958,13 +906,13 @@ begin
           v_gate := v_gates[c.places[i]];
           v_rule := v_rules[c.places[i]];
           if v_gate.paused_until > now() or v_gate.waiting and not c.woken
-             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken + v_gate.woken_before end) >= coalesce(v_gate.slots, v_rule.slots) then
             v_stop := c.places[i];
             exit;
           end if;
           if v_rule.algorithm is not null then
             select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_one
-              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
+              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
             v_permit := greatest(v_permit, v_one);
             if v_permit > v_until then
               v_stop := c.places[i];
@@ -993,7 +941,7 @@ begin
   end if;
 
   if v_rated or not v_fits then
-    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, woken_before = n.woken_before, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
     update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
@@ -1016,8 +964,16 @@ begin
   select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
-  where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
+  where n.waiting and r.counts and n.taken + n.woken + n.woken_before < coalesce(n.slots, r.slots);
 end $function$
+
+CREATE OR REPLACE FUNCTION jobs.period_of(algorithm text, period double precision, lent double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case when algorithm = 'sliding' then period + lent else period end
+$function$
 
 CREATE OR REPLACE FUNCTION jobs.permit(algorithm text, amount double precision, period double precision, burst double precision, INOUT level double precision, INOUT at timestamp with time zone, INOUT segments real[], t timestamp with time zone, cost double precision, OUT permit timestamp with time zone)
  RETURNS record
@@ -1074,6 +1030,96 @@ begin
   end if;
 end $function$
 
+CREATE OR REPLACE FUNCTION jobs.push_back(p_session uuid, p_ids uuid[], p_attempts integer[], p_delays double precision[], p_rules text[], OUT written integer, OUT room text[], OUT unknown text[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_jobs   uuid[];    -- each with ...
+  v_gates  text[];    -- ... one of its gates
+  v_delays float8[];
+  v_first  text[];    -- the gates at which they wait
+begin
+  perform jobs.share_limits();
+  perform from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id
+    where j.state = 'running' and j.attempt = t.attempt and j.session = p_session order by j.id for update of j;
+
+  with mine as materialized (
+    select t.*, j.queue, j.type, j.args from unnest(p_ids, p_attempts, p_delays, p_rules) as t (id, attempt, delay, rule) join jobs.job j on j.id = t.id
+    where j.state = 'running' and j.attempt = t.attempt and j.session = p_session
+  ), known as materialized (
+    select m.id, m.delay, m.rule, r.name || ':' || k.key collate "C" as gate, r.algorithm is not null as rated
+    from mine m
+      join jobs.limit_rule r on case when m.rule is null then (r.queue is null or r.queue = m.queue) and (r.type is null or r.type = m.type) else r.name = m.rule end
+      cross join lateral (select jobs.gate_key(m.args, r.key) as key) k
+    where k.key is not null
+  ), told as (
+    select k.* from known k where k.rated or k.rule is not null or not exists (select from known o where o.id = k.id and o.rated)
+  )
+  select array_agg(t.id), array_agg(t.gate), array_agg(t.delay), (select array_agg(distinct f.gate) from (select min(o.gate) as gate from told o group by o.id) f),
+      (select array_agg(distinct m.type) from mine m where m.id not in (select o.id from told o))
+    into v_jobs, v_gates, v_delays, v_first, unknown from told t;
+
+  insert into jobs.gate as g (id, rule, waiting, paused_until, paused_by)
+  select t.gate, split_part(t.gate, ':', 1), t.gate = any(v_first), now() + t.delay * interval '1 second', t.id
+  from (select distinct on (x.gate) x.gate collate "C" as gate, x.delay, x.id from unnest(v_jobs, v_gates, v_delays) as x (id, gate, delay) order by x.gate, x.delay desc) t order by t.gate
+  on conflict (id) do update set
+    waiting = g.waiting or excluded.waiting,
+    paused_until = greatest(g.paused_until, excluded.paused_until),
+    paused_by = case when excluded.paused_until > coalesce(g.paused_until, '-infinity') then excluded.paused_by else g.paused_by end;
+
+  with freed as (
+    select s.gate collate "C" as gate, count(*) as n
+    from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id cross join unnest(j.slots) as s (gate)
+    where j.state = 'running' and j.attempt = t.attempt and j.session = p_session group by 1
+  ), changed as (
+    insert into jobs.gate_exit as x (id, freed, waiting)
+    select gate, coalesce(f.n, 0), w.gate is not null from freed f full join (select u.gate collate "C" as gate from unnest(v_first) as u (gate)) w using (gate) order by 1
+    on conflict (id) do update set freed = x.freed + excluded.freed, waiting = x.waiting or excluded.waiting
+    returning x.id, x.waiting
+  )
+  select array_agg(c.id) into room from changed c where c.waiting and c.id <> all(coalesce(v_gates, '{}'));
+
+  update jobs.job j set
+    state = case when f.gate is null then 'scheduled' else 'blocked' end::jobs.state, session = null, ticket_at = null, slots = null, woken_at = null, blocked_on = f.gate,
+    due_at = case when f.gate is null then now() + t.delay * interval '1 second' end,
+    events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
+      || jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'rateLimited', 'attempt', j.attempt, 'session', j.session, 'startedAt', j.started_at,
+        'dueAt', coalesce((select g.paused_until from jobs.gate g where g.id = f.gate), now() + t.delay * interval '1 second'), 'reason', f.gates))
+  from unnest(p_ids, p_attempts, p_delays) as t (id, attempt, delay)
+    left join lateral (select min(g.gate collate "C") as gate, string_agg(g.gate, ', ' order by g.gate) as gates from unnest(v_jobs, v_gates) as g (id, gate) where g.id = t.id) f on true
+  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = p_session;
+  get diagnostics written = row_count;
+
+  if v_gates is not null then
+    perform jobs.signal('gates'); -- somebody waits for time to pass
+  end if;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.read_meter(algorithm text, amount double precision, period double precision, burst double precision, level double precision, at timestamp with time zone, segments real[], t timestamp with time zone, OUT tokens double precision, OUT next_at timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_micro bigint;
+  v_start timestamptz;
+  v_steps bigint;
+begin
+  select case when p.permit > t then p.permit end into next_at from jobs.permit(algorithm, amount, period, burst, level, at, segments, t, 1) p;
+  if algorithm = 'token' then
+    tokens := burst - greatest(0, level - amount / period * extract(epoch from t - coalesce(at, t))::float8);
+  elsif algorithm = 'leaky' then
+    tokens := (next_at is null)::integer;
+  else
+    v_micro := case algorithm when 'fixed' then (period * 1e6)::bigint else greatest(1, ceil(period * 1e4)::bigint) end;
+    v_start := 'epoch'::timestamptz + floor(extract(epoch from t) * 1000000 / v_micro) * v_micro * interval '1 microsecond';
+    v_steps := least(101, greatest(0, coalesce(extract(epoch from v_start - at) * 1000000 / v_micro, 101)))::bigint;
+    tokens := amount - case when algorithm = 'fixed' then case when v_steps = 0 then level else 0 end else coalesce((select sum(s) from unnest(segments[1:101 - v_steps]) s), 0) end;
+  end if;
+  tokens := greatest(0, tokens);
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.remove_limit(p_name text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1085,23 +1131,29 @@ begin
     return false;
   end if;
   perform jobs.count_limit(p_name); -- which locks jobs; gates come after them
-  update jobs.gate g set slots = null, amount = null where g.rule = p_name;
+  update jobs.gate g set slots = null, amount = null, paused_until = null, paused_by = null where g.rule = p_name;
   perform jobs.signal('gates');
   return true;
 end $function$
 
-CREATE OR REPLACE FUNCTION jobs.set_fairness(p_queue text, p_key text[])
- RETURNS void
+CREATE OR REPLACE FUNCTION jobs.resume_gates(p_name text, p_value text)
+ RETURNS integer
  LANGUAGE plpgsql
 AS $function$
+declare
+  v_resumed integer;
 begin
-  if p_key is null then
-    update jobs.fair_queue f set key = null, set_at = now(), filled = true where f.name = p_queue;
-    return;
+  with paused as materialized (
+    select g.id from jobs.gate g
+    where g.rule = p_name and g.paused_until > now() and (p_value is null or g.id = p_name || ':' || jobs.gate_key(to_json(p_value), '{}'))
+    order by g.id for update
+  )
+  update jobs.gate g set paused_until = null, paused_by = null from paused p where g.id = p.id and g.paused_until > now();
+  get diagnostics v_resumed = row_count;
+  if v_resumed > 0 then
+    perform jobs.signal('gates');
   end if;
-  insert into jobs.fair_queue (name, key) values (p_queue, p_key)
-  on conflict (name) do update set key = excluded.key, set_at = excluded.set_at, filled = fair_queue.key is not distinct from excluded.key and fair_queue.filled;
-  insert into jobs.fair_turn (line, priority) select p_queue, n from generate_series(0, 31) n on conflict do nothing;
+  return v_resumed;
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.set_limit(p_name text, p_queue text, p_type text, p_key text[], p_slots integer, p_algorithm text, p_amount double precision, p_period double precision, p_burst double precision, p_cost text[], p_origin text, p_by text, p_reason text)
@@ -1114,17 +1166,54 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0));
   select * into v_old from jobs.limit_rule r where r.name = p_name;
   insert into jobs.limit_rule (name, queue, type, key, slots, counts, algorithm, amount, period, burst, cost, origin, by, reason)
-  values (p_name, p_queue, p_type, p_key, p_slots, p_slots is not null or exists (select from jobs.gate g where g.rule = p_name and g.slots is not null),
+  values (p_name, p_queue, p_type, p_key, p_slots, p_slots is not null or (p_key is not distinct from v_old.key and exists (select from jobs.gate g where g.rule = p_name and g.slots is not null)),
     p_algorithm, p_amount, p_period, p_burst, p_cost, p_origin, p_by, p_reason)
   on conflict (name) do update set queue = excluded.queue, type = excluded.type, key = excluded.key, slots = excluded.slots, counts = excluded.counts, algorithm = excluded.algorithm,
     amount = excluded.amount, period = excluded.period, burst = excluded.burst, cost = excluded.cost, origin = excluded.origin, set_at = now(), by = excluded.by, reason = excluded.reason;
   if (v_old.queue, v_old.type, v_old.key, v_old.counts) is distinct from (select (r.queue, r.type, r.key, r.counts) from jobs.limit_rule r where r.name = p_name) then
     perform jobs.count_limit(p_name);
   end if;
+  if v_old.key is distinct from p_key then
+    update jobs.gate g set slots = null, amount = null where g.rule = p_name and (g.slots is not null or g.amount is not null); -- they were for values of another key
+  end if;
   if v_old.algorithm is distinct from p_algorithm then
     update jobs.gate g set level = 0, at = null, segments = null where g.rule = p_name;
   end if;
   perform jobs.signal('gates');
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.set_limit_key(p_name text, p_value text, p_slots integer, p_amount double precision)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_rule   jobs.limit_rule;
+  v_gate   text := p_name || ':' || jobs.gate_key(to_json(p_value), '{}');
+  v_counts boolean;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('jobs.limits', 0));
+  select * into v_rule from jobs.limit_rule r where r.name = p_name;
+  if not found then
+    return 'unknown';
+  elsif v_rule.key is null then
+    return 'keyless';
+  elsif p_amount is not null and v_rule.algorithm is null then
+    return 'rateless';
+  elsif p_amount / v_rule.period > 1000000 then
+    return 'fast';
+  elsif p_slots is null and p_amount is null and not exists (select from jobs.gate g where g.id = v_gate and (g.slots is not null or g.amount is not null)) then
+    return 'none';
+  end if;
+  -- Jobs are locked before gates.
+  v_counts := v_rule.slots is not null or p_slots is not null or exists (select from jobs.gate g where g.rule = p_name and g.slots is not null and g.id <> v_gate);
+  if v_counts <> v_rule.counts then
+    update jobs.limit_rule r set counts = v_counts where r.name = p_name;
+    perform jobs.count_limit(p_name);
+  end if;
+  insert into jobs.gate (id, rule, slots, amount) values (v_gate, p_name, p_slots, p_amount)
+  on conflict (id) do update set slots = excluded.slots, amount = excluded.amount;
+  perform jobs.signal('gates');
+  return 'set';
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.share_limits()
@@ -1156,62 +1245,86 @@ AS $function$
   end
 $function$
 
-CREATE OR REPLACE FUNCTION jobs.take_fair(p_line text, p_state jobs.state, p_types text[], p_paused text[], p_most integer, OUT ids uuid[], OUT dispatches integer[])
+CREATE OR REPLACE FUNCTION jobs.take_permits(p_session uuid, p_hold uuid, p_rule text, p_key text, p_least integer, p_want integer, p_valid double precision, p_short double precision, p_ahead double precision, OUT said text, OUT granted integer, OUT wait double precision, OUT valid double precision, OUT most double precision, OUT counts boolean)
  RETURNS record
  LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
-  v_below  smallint := 32;
-  v_level  smallint;
-  v_turn   jobs.fair_turn;
-  v_mine   boolean;
-  v_value  text;
-  v_rest   integer;
-  v_tried  uuid[];
-  v_chosen uuid[];
-  v_got    uuid[];
-  v_under  integer[];
+  v_rule   jobs.limit_rule;
+  v_gate   jobs.gate;
+  v_id     text;
+  v_now    timestamptz;
+  v_amount float8;
+  v_lent   float8;
+  v_permit timestamptz;
+  v_valid  float8;
+  v_after  jobs.gate;
 begin
-  ids := '{}';
-  dispatches := '{}';
-  while cardinality(ids) < p_most loop
-    select j.priority into v_level from jobs.job j
-    where coalesce(j.blocked_on, j.queue) = p_line and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null) and j.priority < v_below
-      and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now())
-    order by j.priority desc, j.fair, j.id limit 1;
-    exit when not found;
-    v_below := v_level;
-    select t.* into v_turn from jobs.fair_turn t where t.line = p_line and t.priority = v_level for update skip locked;
-    v_mine := found;
-    if not v_mine then
-      select t.* into v_turn from jobs.fair_turn t where t.line = p_line and t.priority = v_level;
-      if not found and p_state = 'blocked' then -- under the lock of the gate; a queue has its rows from set_fairness, because two claims would wait for each other here
-        insert into jobs.fair_turn (line, priority) values (p_line, v_level) on conflict do nothing;
-        v_mine := found;
-      end if;
+  perform jobs.share_limits();
+  select * into v_rule from jobs.limit_rule r where r.name = p_rule;
+  if not found or (v_rule.key is null) <> (p_key is null) then
+    said := case when v_rule.name is null then 'none' when p_key is null then 'keyed' else 'plain' end;
+    return;
+  end if;
+  counts := v_rule.counts;
+  if counts then
+    perform from jobs.session s where s.id = p_session for key share;
+    if not found then
+      said := 'gone';
+      return;
     end if;
-    v_value := coalesce(v_turn.value, '');
-    v_rest := coalesce(v_turn.rest, 0);
-    v_tried := '{}';
+  end if;
+  v_id := p_rule || ':' || jobs.gate_key(to_json(p_key), case when p_key is not null then '{}'::text[] end);
+  insert into jobs.gate as g (id, rule) values (v_id, p_rule)
+  on conflict (id) do update set woken = case when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end returning g.* into v_gate;
+  v_now := clock_timestamp(); -- after the lock
+  v_amount := coalesce(v_gate.amount, v_rule.amount);
+  select l.lent into v_lent from jobs.loan(v_rule.algorithm, v_amount, v_rule.period, v_rule.burst, v_gate.lent, p_valid, p_short) l;
+  most := least(case when counts then greatest(1, coalesce(v_gate.slots, v_rule.slots)) end,
+    greatest(1, floor(case v_rule.algorithm when 'token' then jobs.burst_of('token', v_amount, v_rule.period, v_rule.burst, v_lent) when 'leaky' then 'infinity' else coalesce(v_amount, 'infinity') end)));
+  said := case when p_least > most then 'never' else 'wait' end;
+  if said = 'never' then
+    return;
+  end if;
+  if v_gate.paused_until > v_now then
+    wait := extract(epoch from v_gate.paused_until - v_now);
+    return;
+  end if;
+  if counts and jobs.held(v_gate) + v_gate.woken + p_least > coalesce(v_gate.slots, v_rule.slots) then
+    return;
+  end if;
+
+  granted := p_least;
+  wait := 0;
+  if v_rule.algorithm is not null then
+    -- A block, if it is there at once or nearly; else what is needed least.
+    if not counts and v_rule.algorithm <> 'leaky' then
+      granted := greatest(p_least, least(p_want, floor(v_amount / v_rule.period * p_valid), most, 1e6));
+    end if;
     loop
-      select o.ids, o.value, o.rest into v_chosen, v_value, v_rest
-        from jobs.fair_order(p_line, p_state, v_level, p_types, p_paused, p_most - cardinality(ids), v_tried, v_value, v_rest) o;
-      exit when v_chosen is null;
-      select coalesce(array_agg(l.id order by l.n), '{}'), coalesce(array_agg(l.dispatch order by l.n), '{}') into v_got, v_under from (
-        select j.id, j.dispatch, t.n from unnest(v_chosen) with ordinality as t (id, n) join jobs.job j on j.id = t.id
-        where j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level for update of j skip locked) l;
-      ids := ids || v_got;
-      dispatches := dispatches || v_under;
-      exit when cardinality(v_got) = cardinality(v_chosen); -- else others were quicker: what comes after
-      v_tried := v_tried || v_chosen;
+      v_after := v_gate;
+      select l.level, l.at, l.segments, l.lent, l.permit, l.valid into v_after.level, v_after.at, v_after.segments, v_after.lent, v_permit, v_valid
+        from jobs.lend(v_rule.algorithm, v_amount, v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, v_gate.lent, v_now, granted, p_valid, p_short) l;
+      exit when granted = p_least or v_permit <= v_now + case when v_rule.algorithm = 'token' then p_ahead else 0 end * interval '1 second';
+      granted := p_least;
     end loop;
-    if v_mine then
-      update jobs.fair_turn t set value = v_value, rest = v_rest where t.line = p_line and t.priority = v_level;
+    if v_permit > v_now + p_ahead * interval '1 second' then
+      -- The meter keeps back from now on what loans need: with the whole burst for themselves, jobs would always be first.
+      update jobs.gate g set lent = v_lent, at = case when v_rule.algorithm = 'sliding' and v_lent > v_gate.lent then jobs.next_hundredth(v_gate.at, v_rule.period + v_lent) else g.at end
+      where g.id = v_id and v_lent > v_gate.lent;
+      granted := null;
+      wait := extract(epoch from v_permit - v_now);
+      return;
     end if;
-  end loop;
+    v_gate := v_after;
+    valid := v_valid;
+    wait := greatest(0, extract(epoch from v_permit - clock_timestamp()));
+  end if;
+  if counts then
+    insert into jobs.hold (id, gate, session, n) values (p_hold, v_id, p_session, granted);
+  end if;
+  update jobs.gate g set taken = v_gate.taken + case when counts then granted else 0 end, level = v_gate.level, at = v_gate.at, segments = v_gate.segments, lent = v_gate.lent where g.id = v_id;
+  said := 'granted';
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.take_tokens(p_queue text, p_n integer)
@@ -1223,9 +1336,10 @@ declare
   v_taken integer;
 begin
   with meter as materialized (
-    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then l.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
     from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
-      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+      cross join lateral (select jobs.period_of(r.algorithm, r.period, g.lent) as period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as burst) l
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), l.period, l.burst, g.level, g.at, g.segments, now(), p_n) p
     where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
   )
   update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
@@ -1352,3 +1466,4 @@ end $function$
 view idle_gate
 view outbox
 CREATE TRIGGER outbox_insert INSTEAD OF INSERT ON jobs.outbox FOR EACH ROW EXECUTE FUNCTION jobs.write_outbox()
+CREATE TRIGGER session_holds AFTER DELETE ON jobs.session REFERENCING OLD TABLE AS ended FOR EACH STATEMENT EXECUTE FUNCTION jobs.end_holds()

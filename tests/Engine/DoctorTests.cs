@@ -18,7 +18,7 @@ public sealed class DoctorTests
         Assert.DoesNotContain(diagnosis.Checks, c => c.Verdict != Health.Ok || c.Remedy is not null);
         Assert.Equal(Health.Ok, diagnosis.Verdict);
         Assert.Equal(
-            ["postgres", "clock", "schema", "rabbitmq", "schedulers", "leader", "heartbeats", "abandoned", "audit", "queued-stuck", "due-stuck", "blocked-stuck", "running-stuck",
+            ["postgres", "clock", "schema", "rabbitmq", "schedulers", "leader", "heartbeats", "abandoned", "audit", "queued-stuck", "due-stuck", "blocked-stuck", "running-stuck", "limited-stuck", "slots-stuck", "limits-closed", "limits-paused", "limited-long",
                 "tickets-resent", "outcomes-refused", "poison", "occurrences-doubled", "partitions-missing", "consumers", "malformed"],
             diagnosis.Checks.Select(c => c.Name));
     }

@@ -180,10 +180,10 @@ public sealed class LimitTests
         Assert.InRange(closest, 0.01, 0.2);
     }
 
-    private static Task<int> HeldAsync(TestApp app, string gate) => app.ScalarAsync<int>("select jobs.held(g) from jobs.gate g where id = $1", gate);
+    internal static Task<int> HeldAsync(TestApp app, string gate) => app.ScalarAsync<int>("select jobs.held(g) from jobs.gate g where id = $1", gate);
 
     /// <summary>One gate a job number.</summary>
-    private sealed class Gates
+    internal sealed class Gates
     {
         private readonly ConcurrentDictionary<int, TaskCompletionSource> _begun = new();
         private readonly ConcurrentDictionary<int, TaskCompletionSource> _open = new();

@@ -67,7 +67,7 @@ public sealed class OptionsTests
         Assert.DoesNotContain("hunter2", Assert.Single(Valid(o => o.RabbitMq = "ampq://me:hunter2@localhost").Faults()), StringComparison.Ordinal);
 
     [Fact]
-    public async Task Configuration_is_read_by_keys_with_units_and_code_wins()
+    public async Task Configuration_is_read_by_keys_with_units_and_code_wins_but_for_slots()
     {
         var host = Build(new()
         {
@@ -82,7 +82,7 @@ public sealed class OptionsTests
         Assert.Equal("WorkerOptions: no handler; add w.Handle<TheJob, TheHandler>().", Assert.Single(o.Failures));
         Assert.Equal((LogLevel.Debug, false), (worker.LogLevel, worker.CaptureLogs));
         Assert.Equal((TimeSpan.FromSeconds(9), TimeSpan.FromSeconds(0.5), 2, 31), (worker.ShutdownGrace, worker.TimeoutGrace, scheduler.KeepSucceededDays, scheduler.KeepOthersDays));
-        Assert.Equal([("mail", 3), ("pdf", 8), ("plain", 20)], worker.Queues.Select(q => (q.Key, q.Value)));
+        Assert.Equal([("mail", 3), ("pdf", 4), ("plain", 20)], worker.Queues.Select(q => (q.Key, q.Value)));
 
         var read = new JobsOptions();
         foreach (var configure in host.Services.GetServices<IConfigureOptions<JobsOptions>>())
@@ -121,7 +121,7 @@ public sealed class OptionsTests
         var services = new ServiceCollection();
         services.AddJobs().AddWorker(w =>
         {
-            Assert.Contains("The concurrency 0 of queue \"mail\"", Assert.Throws<ArgumentOutOfRangeException>(() => w.Queue("mail", 0)).Message, StringComparison.Ordinal);
+            Assert.Contains("The concurrency -1 of queue \"mail\"", Assert.Throws<ArgumentOutOfRangeException>(() => w.Queue("mail", -1)).Message, StringComparison.Ordinal);
             Assert.Throws<ArgumentOutOfRangeException>(() => w.Queue("mail", WorkerOptions.MaxConcurrency + 1));
             Assert.Throws<ArgumentException>(() => w.Queue("malformed"));
             w.HandleOutcome<Work, WorkHandler>();

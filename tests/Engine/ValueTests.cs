@@ -96,6 +96,8 @@ public sealed class ValueTests
     public void Outcomes_refuse_what_makes_no_sense()
     {
         Assert.Contains("-00:00:01", Assert.Throws<ArgumentOutOfRangeException>(() => JobOutcome.SnoozeFor(TimeSpan.FromSeconds(-1))).Message, StringComparison.Ordinal);
+        Assert.Contains("-00:00:01", Assert.Throws<ArgumentOutOfRangeException>(() => JobOutcome.RateLimited(TimeSpan.FromSeconds(-1))).Message, StringComparison.Ordinal);
+        Assert.Contains("a b", Assert.Throws<ArgumentException>(() => JobOutcome.RateLimited(TimeSpan.Zero, "a b")).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => JobOutcome.RetryAfter(TimeSpan.FromDays(3654), "later"));
         Assert.Throws<ArgumentNullException>(() => JobOutcome.WithResult(null!));
         Assert.Equal(JobOutcome.Succeeded, JobOutcome.Succeeded);

@@ -28,6 +28,13 @@ internal sealed record FaultOptions
 
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(25);
 
+    /// <summary>Worker: probes stamp their start; without it they look for a free slot.</summary>
+    public bool Stamps { get; init; }
+
+    public string Postgres { get; init; } = "";
+
+    public string Schema { get; init; } = "";
+
     /// <summary>Producer: where the jobs it is going to enqueue and those whose enqueue has returned are noted.</summary>
     public string Ledger { get; init; } = "";
 
@@ -59,6 +66,9 @@ internal sealed record FaultOptions
         Hang = c["Hang"] is not null,
         Slower = TimeSpan.FromMilliseconds(int.Parse(c["SlowerMs"] ?? "0")),
         Grace = TimeSpan.FromSeconds(int.Parse(c["GraceSeconds"] ?? "25")),
+        Stamps = c["Stamps"] is not null,
+        Postgres = c["Jobs:Postgres"] ?? "",
+        Schema = c["Jobs:Schema"] ?? "",
         Ledger = c["Ledger"] ?? "",
         First = int.Parse(c["First"] ?? "0"),
         Last = int.Parse(c["Last"] ?? "0"),

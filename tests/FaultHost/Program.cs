@@ -16,13 +16,14 @@ var jobs = builder.Services.AddJobs(o => o.AppName = options.Name);
 switch (options.Role)
 {
     case "worker":
-        builder.Services.AddSingleton(new LineFile(options.Runs));
+        builder.Services.AddSingleton(new LineFile(options.Runs)).AddSingleton<ProbeTables>();
         jobs.AddWorker(w =>
         {
             w.ShutdownGrace = options.Grace;
             w.Handle<Work, WorkHandler>();
             w.Handle<Poison, PoisonHandler>();
             w.Handle<Chatty, ChattyHandler>();
+            w.Handle<Probe, ProbeHandler>();
             foreach (var queue in options.Queues)
             {
                 w.Queue(queue, options.Concurrency);

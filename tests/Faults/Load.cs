@@ -36,6 +36,25 @@ internal sealed class Load(IJobClient jobs, Ledger ledger, Servers servers)
         }
     }
 
+    /// <summary>Probes of limits, in bulk calls.</summary>
+    public async Task EnqueueProbesAsync(int count, Func<long, Probe> probe, QueueName? queue = null)
+    {
+        foreach (var numbers in Enumerable.Range(0, count).Select(_ => ledger.Next()).Chunk(5000))
+        {
+            var batch = numbers.ToDictionary(n => n, _ => JobId.New());
+            foreach (var n in batch.Keys)
+            {
+                ledger.Intend(n);
+            }
+
+            await jobs.EnqueueManyAsync(batch.Keys.Select(probe), job => new EnqueueOptions { Id = batch[job.N], Queue = queue });
+            foreach (var (n, id) in batch)
+            {
+                ledger.Acknowledge(n, id);
+            }
+        }
+    }
+
     public async Task<JobId> EnqueuePoisonAsync()
     {
         var n = ledger.Next();

@@ -8,7 +8,7 @@ namespace Jobs.Cli.Commands;
 /// <summary>`jobs workers drain SESSION`: one worker finishes what it runs and leaves.</summary>
 internal static class DrainCommand
 {
-    private const int ShortLength = 8;
+    public const int ShortLength = 8;
 
     public static Command Create(Target target)
     {

@@ -15,6 +15,7 @@ internal static class WorkersCommand
     {
         var command = new Command("workers", "Show every process that takes part: roles, queues, what it runs, handlers it has abandoned, its last heartbeat");
         command.Subcommands.Add(DrainCommand.Create(target));
+        command.Subcommands.Add(SlotsCommand.Create(target));
         command.SetAction((parsed, ct) => RunAsync(target, parsed, ct));
         return command;
     }
@@ -33,6 +34,7 @@ internal static class WorkersCommand
             }
 
             Show(screen, sessions, now);
+            ShowSettings(screen, sessions, now);
         });
         return ExitCode.Done;
     }
@@ -44,6 +46,8 @@ internal static class WorkersCommand
         processId = session.ProcessId,
         roles = session.Roles,
         queues = session.Queues,
+        slots = session.Slots,
+        pools = session.Pools.Select(p => new { name = p.Name, slots = p.Slots, busy = p.Busy, order = p.Order == PoolOrder.Strict ? "strict" : "weighted", setting = p.Setting }),
         running = session.Running,
         abandoned = session.Abandoned,
         startedAt = session.StartedAt,
@@ -58,7 +62,7 @@ internal static class WorkersCommand
             .Add("abandoned", right: true, weight: 1).Add("up", right: true, weight: 2).Add("heartbeat", right: true);
         foreach (var session in sessions)
         {
-            var queues = string.Join(", ", session.Queues.Select(q => $"{q.Key} x {q.Value}"));
+            var queues = Queues(session);
             var beat = session.HeartbeatAge;
             sheet.Row(
                 Plain.Short(session.Id),
@@ -74,6 +78,30 @@ internal static class WorkersCommand
         }
 
         sheet.WriteTo(screen);
+    }
+
+    /// <summary>Taken of all slots, by queue; those that share a pool in its brackets.</summary>
+    private static string Queues(SessionInfo session) => session.Slots.Count == 0 ? string.Join(", ", session.Queues.Select(q => $"{q.Key} x {q.Value}"))
+        : string.Join(", ", [
+            .. session.Slots.Where(s => s.Pool is null).Select(Slots),
+            .. session.Pools.Select(p => $"{p.Name} {p.Busy}/{p.Slots}{Mark(p.Setting)} ({(p.Order == PoolOrder.Strict ? "strict" : "by weight")}: "
+                + string.Join(", ", session.Slots.Where(s => s.Pool == p.Name).Select(Slots)) + ")"),
+        ]);
+
+    private static string Slots(WorkerSlots slots) => $"{slots.Queue} {slots.Busy}/{slots.Slots}{Mark(slots.Setting)}";
+
+    private static string Mark(Requested? setting) => setting is null ? "" : "*";
+
+    /// <summary>Slots that operators have stored, a line each, below the table: who and why.</summary>
+    private static void ShowSettings(IAnsiConsole screen, IReadOnlyList<SessionInfo> sessions, DateTimeOffset now)
+    {
+        var settings = sessions.SelectMany(s => s.Slots.Select(q => (Name: q.Queue, q.Slots, q.Setting)).Concat(s.Pools.Select(p => (Name: $"pool {p.Name}", p.Slots, p.Setting))))
+            .Where(s => s.Setting is not null).Distinct();
+        foreach (var (name, slots, setting) in settings)
+        {
+            screen.Write(new Text($"* {name}: {slots} slots by order of {Plain.Line(setting!.By ?? "somebody")}, {Plain.Relative(setting.At, now)}{(setting.Reason is { } reason ? $": {Plain.Line(reason)}" : "")}", Styles.Busy));
+            screen.WriteLine();
+        }
     }
 
     /// <summary>Any process may publish; that is worth a word only where it is all it does.</summary>

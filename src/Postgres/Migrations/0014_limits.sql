@@ -32,7 +32,8 @@ create table jobs.gate (
   taken        bigint      not null default 0,   -- slots that claims took, less those given back that they have seen. What is held is jobs.held()
   seen         bigint      not null default 0,   -- of gate_exit.freed
   waiting      boolean     not null default false, -- somebody is blocked on it; set under its lock
-  woken        integer     not null default 0,   -- admitted and not claimed yet. A hint, forgotten after two seconds: room that is kept for them
+  woken        integer     not null default 0,   -- admitted since woken_at and not claimed yet. A hint, forgotten after one to two seconds: room that is kept for them
+  woken_before integer     not null default 0,   -- the same in the second before that: what was lost on its way is forgotten, however many follow
   woken_at     timestamptz,
   paused_until timestamptz,                      -- a handler was told by the other side to come back later
   paused_by    uuid,
@@ -62,7 +63,7 @@ alter table jobs.job
   add column woken_at   timestamptz;             -- queued, admitted by a gate then: it may take the room that is kept
 create index job_blocked on jobs.job (blocked_on, priority desc, id) where blocked_on is not null;
 
--- Running jobs that name this gate in their slots. Only the statements that start and stop a run change it, so it cannot leak.
+-- Running jobs that name this gate in their slots, and what apps hold of it (jobs.hold). Only the statements that start and stop a run change it, so it cannot leak.
 create function jobs.held(g jobs.gate) returns integer language sql stable as $$
   select (g.taken - coalesce((select x.freed from jobs.gate_exit x where x.id = g.id), g.seen) + g.seen)::integer
 $$;
@@ -72,7 +73,7 @@ create function jobs.share_limits() returns void language sql as $$
   select pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0))
 $$;
 
--- Whether any rule may concern jobs of these types in this queue, or the queue is fair (0016_fairness.sql), at this moment and not when the calling statement began.
+-- Whether any rule may concern jobs of these types in this queue, or the queue is fair (0018_fairness.sql), at this moment and not when the calling statement began.
 create function jobs.is_limited(p_queue text, p_types text[]) returns boolean language plpgsql as $$
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
@@ -150,7 +151,7 @@ begin
         then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) - gate.seen else 0 end,
       seen = case when gate.taken + excluded.taken > coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end)
         then coalesce((select x.freed from jobs.gate_exit x where x.id = gate.id), gate.seen) else gate.seen end
-    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken = 0 or gate.woken_at <= now() - interval '2 seconds')
+    returning not gate.waiting and coalesce(gate.paused_until <= now(), true) and (gate.woken + gate.woken_before = 0 or gate.woken_at <= now() - interval '2 seconds')
       and coalesce(gate.taken <= coalesce(gate.slots, case when v_counting = 1 then v_slots else (select r.slots from jobs.limit_rule r where r.name = gate.rule) end), true) as fits
   ), told as materialized (
     select set_config('jobs_limits.fit', (v_flat and coalesce(bool_and(t.fits), true))::text, true) from taken t
@@ -170,9 +171,10 @@ declare
   v_taken integer;
 begin
   with meter as materialized (
-    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then r.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
+    select g.id, p.level, p.at, p.segments, p.permit <= now() and p_n <= case r.algorithm when 'token' then l.burst when 'leaky' then 1 else coalesce(g.amount, r.amount) end as fits
     from jobs.limit_rule r join jobs.gate g on g.id = r.name || ':'
-      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.level, g.at, g.segments, now(), p_n) p
+      cross join lateral (select jobs.period_of(r.algorithm, r.period, g.lent) as period, jobs.burst_of(r.algorithm, coalesce(g.amount, r.amount), r.period, r.burst, g.lent) as burst) l
+      cross join lateral jobs.permit(r.algorithm, coalesce(g.amount, r.amount), l.period, l.burst, g.level, g.at, g.segments, now(), p_n) p
     where r.algorithm is not null and (r.queue is null or r.queue = p_queue) and r.type is null
   )
   update jobs.gate g set level = m.level, at = m.at, segments = m.segments from meter m where g.id = m.id and (select bool_and(fits) from meter);
@@ -222,12 +224,15 @@ begin
     select n.gate collate "C" as gate, sum(n.slots)::integer as slots, sum(n.woken)::integer as woken, sum(n.cost) as cost from need n group by 1 order by 1
   ), locked as (
     insert into jobs.gate (id, rule, taken) select t.gate, split_part(t.gate, ':', 1), case when p_taken then 0 else t.slots end from total t
-    on conflict (id) do update set taken = gate.taken + excluded.taken, woken = case when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end
+    on conflict (id) do update set taken = gate.taken + excluded.taken,
+      woken = case when gate.woken_at > now() - interval '1 second' then gate.woken else 0 end,
+      woken_before = case when gate.woken_at > now() - interval '1 second' then gate.woken_before when gate.woken_at > now() - interval '2 seconds' then gate.woken else 0 end,
+      woken_at = case when gate.woken_at > now() - interval '1 second' then gate.woken_at else now() end
     returning gate as g
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
-    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
+    bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken + (l.g).woken_before <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
     into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
@@ -239,8 +244,8 @@ begin
       if v_rule.algorithm is not null then
         v_gate := v_gates[i];
         select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_permit
-          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
-        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then v_rule.burst else coalesce(v_gate.amount, v_rule.amount) end;
+          from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, now(), v_costs[i]) p;
+        v_fits := v_fits and v_permit <= now() and v_costs[i] <= case v_rule.algorithm when 'token' then jobs.burst_of('token', coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent) else coalesce(v_gate.amount, v_rule.amount) end;
         v_new[i] := v_gate;
       end if;
     end loop;
@@ -254,7 +259,7 @@ begin
       v_gates[c.place].seen := c.freed;
     end loop;
     for c in
-      select j.id, j.woken_at is not null as woken, x.places, x.costs
+      select j.id, j.woken_at, j.woken_at is not null as woken, x.places, x.costs
       from jobs.job j cross join lateral (
         select array_agg(array_position(v_ids, r.name || ':' || k.key) order by r.name) as places,
           array_agg(case when r.algorithm is not null then jobs.token_cost(j.args, r.cost) end order by r.name) as costs
@@ -266,7 +271,11 @@ begin
       -- Room that was kept for it is its own now, or nobody's.
       if c.woken then
         for i in 1 .. cardinality(c.places) loop
-          v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+          if c.woken_at >= v_gates[c.places[i]].woken_at then
+            v_gates[c.places[i]].woken := greatest(0, v_gates[c.places[i]].woken - 1);
+          else
+            v_gates[c.places[i]].woken_before := greatest(0, v_gates[c.places[i]].woken_before - 1);
+          end if;
         end loop;
       end if;
 
@@ -280,13 +289,13 @@ begin
           v_gate := v_gates[c.places[i]];
           v_rule := v_rules[c.places[i]];
           if v_gate.paused_until > now() or v_gate.waiting and not c.woken
-             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken end) >= coalesce(v_gate.slots, v_rule.slots) then
+             or v_rule.counts and v_gate.taken + (case when c.woken then 0 else v_gate.woken + v_gate.woken_before end) >= coalesce(v_gate.slots, v_rule.slots) then
             v_stop := c.places[i];
             exit;
           end if;
           if v_rule.algorithm is not null then
             select p.level, p.at, p.segments, p.permit into v_gate.level, v_gate.at, v_gate.segments, v_one
-              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
+              from jobs.permit(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), jobs.period_of(v_rule.algorithm, v_rule.period, v_gate.lent), jobs.burst_of(v_rule.algorithm, coalesce(v_gate.amount, v_rule.amount), v_rule.period, v_rule.burst, v_gate.lent), v_gate.level, v_gate.at, v_gate.segments, v_asked, c.costs[i]) p;
             v_permit := greatest(v_permit, v_one);
             if v_permit > v_until then
               v_stop := c.places[i];
@@ -315,7 +324,7 @@ begin
   end if;
 
   if v_rated or not v_fits then
-    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
+    update jobs.gate g set taken = n.taken, seen = n.seen, waiting = n.waiting, woken = n.woken, woken_before = n.woken_before, level = n.level, at = n.at, segments = n.segments from unnest(v_new) n where g.id = n.id;
   end if;
   if v_refused <> '{}' then
     update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
@@ -338,62 +347,5 @@ begin
   select 'late', t.id, null, extract(epoch from t.start - clock_timestamp())::float8 from unnest(v_late, v_starts) as t (id, start)
   union all
   select 'admit', null, n.id, 0 from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule
-  where n.waiting and r.counts and n.taken + n.woken < coalesce(n.slots, r.slots);
-end $$;
-
--- Up to p_most jobs that are blocked on each of these gates, by priority and age, as many as there is room for, or will be in p_ahead seconds: queued under a new dispatch. Room is kept
--- for them until they are claimed, or for two seconds. Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
-create function jobs.admit(p_gates text[], p_ahead float8, p_most integer)
-returns table (id uuid, dispatch integer, queue text, priority smallint, type text) language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_gate   record;
-  v_level  float8;
-  v_at     timestamptz;
-  v_freed  bigint;
-  v_seg    float4[];
-  v_room   integer;
-  v_permit timestamptz;
-  v_now    timestamptz;
-  v_sent   integer;
-begin
-  for v_gate in
-    select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens, r.period, r.burst,
-      case when g.woken_at > now() - interval '2 seconds' then g.woken else 0 end as kept
-    from jobs.gate g left join jobs.limit_rule r on r.name = g.rule
-    where g.id = any(p_gates) and g.waiting order by g.id for update of g
-  loop
-    v_now := clock_timestamp(); -- after the lock
-    v_room := p_most;
-    if v_gate.counts then
-      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
-      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
-    end if;
-    if v_gate.paused_until > v_now + p_ahead * interval '1 second' then
-      v_room := 0;
-    elsif v_gate.algorithm is not null and v_room > 0 then
-      v_level := v_gate.level;
-      v_at := v_gate.at;
-      v_seg := v_gate.segments;
-      for i in 1 .. v_room + v_gate.kept + 1 loop
-        select p.level, p.at, p.segments, p.permit into v_level, v_at, v_seg, v_permit from jobs.permit(v_gate.algorithm, v_gate.tokens, v_gate.period, v_gate.burst, v_level, v_at, v_seg, v_now, 1) p;
-        if v_permit > v_now + p_ahead * interval '1 second' then
-          v_room := least(v_room, i - 1 - v_gate.kept);
-          exit;
-        end if;
-      end loop;
-    end if;
-    if v_room > 0 then
-      return query
-      with first as materialized (select n.id from jobs.next_blocked(v_gate.id, v_room) n (id)) -- 0016_fairness.sql
-      update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
-      from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
-      returning j.id, j.dispatch, j.queue, j.priority, j.type;
-      get diagnostics v_sent = row_count;
-      update jobs.gate g set woken = v_gate.kept + v_sent, woken_at = case when v_sent > 0 then now() else g.woken_at end,
-        waiting = jobs.is_awaited(g.id)
-      where g.id = v_gate.id;
-      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not jobs.is_awaited(x.id);
-    end if;
-  end loop;
+  where n.waiting and r.counts and n.taken + n.woken + n.woken_before < coalesce(n.slots, r.slots);
 end $$;

@@ -33,9 +33,9 @@ create table jobs.fair_turn (
 alter table jobs.job add column fair text collate "C";
 -- No column here is changed by a claim. Those that run are read past; they are no more than there are slots.
 create index job_fair on jobs.job (coalesce(blocked_on, queue), priority desc, fair, id) where fair is not null and (ticket_at is not null or blocked_on is not null);
--- The others that a gate holds back.
+-- Those that a gate holds back; of other queues by age.
 drop index jobs.job_blocked;
-create index job_blocked on jobs.job (blocked_on, priority desc, id) where blocked_on is not null and fair is null;
+create index job_blocked on jobs.job (blocked_on, (fair is null), priority desc, id) where blocked_on is not null;
 
 -- The value of a job, null where the queue is not fair. Asked for only where some queue is.
 create function jobs.fair_of(p_queue text, p_args json) returns text language sql stable as $$
@@ -184,8 +184,7 @@ end $$;
 -- Whether jobs are blocked on a gate.
 create function jobs.is_awaited(p_gate text) returns boolean language plpgsql stable as $$
 begin
-  return exists (select from jobs.job j where j.blocked_on = p_gate and j.fair is null)
-    or exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = p_gate and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null));
+  return exists (select from jobs.job j where j.blocked_on = p_gate);
 end $$;
 
 -- Up to p_most of the jobs that are blocked on a gate, locked: those of fair queues in turn, the others by age, and by priority all of them; where there are both, they are merged by age. Not those of paused queues.
