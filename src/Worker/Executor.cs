@@ -64,7 +64,7 @@ internal sealed class Executor(
     /// <summary>A rate lets it start in a moment.</summary>
     private async Task RunLaterAsync(Attempt attempt, Slots slots)
     {
-        await Task.Delay(TimeSpan.FromSeconds(attempt.Job.Wait), time, attempt.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ExactDelay.WaitAsync(TimeSpan.FromSeconds(attempt.Job.Wait), time, attempt.Token);
         await RunAsync(attempt, slots);
     }
 

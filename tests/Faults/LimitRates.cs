@@ -6,8 +6,8 @@ public sealed class LimitRates(ServersFixture fixture, ITestOutputHelper output)
 {
     private static readonly int Seconds = Tally.Scale > 1 ? 60 : 20;
 
-    /// <summary>The database stamps the start at the handler's request; a timer may be so much early.</summary>
-    private const double TimerSeconds = 0.002;
+    /// <summary>The clocks of the database and of a timer may drift apart by so much while it runs.</summary>
+    private const double DriftSeconds = 0.0005;
 
     [Fact]
     public async Task No_window_has_more_starts_than_rate_times_window_plus_burst_and_nearly_all_of_the_rate_is_used()
@@ -33,7 +33,7 @@ public sealed class LimitRates(ServersFixture fixture, ITestOutputHelper output)
             var permits = await ReadAsync(arena, $"select extract(epoch from started_at)::float8 from jobs.history where queue = 'r{rate}' order by 1");
             AssertConforms(permits, rate, rate / 2, "permits");
             var late = await ReadAsync(arena, $"select extract(epoch from p.at - h.started_at)::float8 from jobs.probe_start p join jobs.history h using (id) where h.queue = 'r{rate}' and h.attempt = 1 order by 1");
-            Assert.True(late[0] > -TimerSeconds, $"a handler began {-late[0]} s before its permit");
+            Assert.True(late[0] > -DriftSeconds, $"a handler began {-late[0]} s before its permit");
 
             // What was stamped from outside, all attempts: a handler that begins late is nearer to the next one by as much.
             var starts = await ReadAsync(arena, $"select extract(epoch from at)::float8 from jobs.probe_start where key = 'r{rate}' order by 1");
