@@ -21,7 +21,7 @@ internal sealed record BenchOptions
           --ingest              instead: how fast jobs come in by the SQL function and over AMQP
           --control             instead: how soon a running job hears that it is cancelled; what a command on 100,000 waiting
                                 jobs takes, and takes from the work that runs
-          --limits              instead: what limits on concurrency, keys and rates cost that are never reached
+          --limits              instead: what limits and fairness cost where nothing is held back, and how much of a rate is used
           --growth              instead: does the drain rate hold with a long queue and a long history?
           --growth-waiting N    jobs that wait behind those that are drained (default 1000000)
           --growth-history N    rows of history (default 10000000)

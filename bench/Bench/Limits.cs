@@ -20,7 +20,7 @@ internal sealed class Limits(BenchOptions options, StepLog steps, CancellationTo
         new("queue_limit", "the queue has a million slots", 1, _ => new JobLimit("queue") { Queue = Load.Queue, Slots = 1_000_000 }),
         new("key_limit", $"each of {Keys:N0} keys has 100 slots", Keys, _ => new JobLimit("key") { Queue = Load.Queue, Key = "key", Slots = 100 }),
         new("rate_limit", "a rate of 1.2 times the speed", 1, speed => new JobLimit("rate") { Queue = Load.Queue, Rate = new(speed * 1.2, TimeSpan.FromSeconds(1)) }),
-        new("fair_queue", $"the queue is fair, {FairValues} values take turns", FairValues, null, Fair: true),
+        new("fairness", $"the queue is fair, {FairValues} values take turns", FairValues, null, Fair: true),
     ];
 
     private int Jobs => options.Quick ? 30_000 : 100_000;

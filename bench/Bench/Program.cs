@@ -101,10 +101,12 @@ static async Task<int> RunAsync(BenchOptions options)
     if (options.Limits)
     {
         var limits = await new Limits(options, steps, stop.Token).RunAsync();
+        var used = await new RatesUsed(options, steps, stop.Token).RunAsync();
         Limits.Write(limits);
+        RatesUsed.Write(used);
         if (options.JsonFile is { } limitsFile)
         {
-            await Report.WriteJsonAsync(limitsFile, limits);
+            await Report.WriteJsonAsync(limitsFile, limits, used);
         }
 
         return 0;

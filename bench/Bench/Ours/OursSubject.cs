@@ -101,6 +101,9 @@ internal sealed class OursSubject(string schema) : ISubject
 
         public Task<long> CountHistoryAsync() => Servers.ValueAsync<long>(_database, Sql.Read("count_history", _schema));
 
+        /// <summary>From the first start to the last.</summary>
+        public Task<double> SpanSecondsAsync() => Servers.ValueAsync<double>(_database, Sql.Read("span_of_starts", _schema));
+
         public async ValueTask DisposeAsync()
         {
             await _host.StopAsync();
