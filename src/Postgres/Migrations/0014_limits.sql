@@ -120,7 +120,8 @@ begin
     return;
   end if;
   if v_fair then -- any of its jobs
-    select f.ids, f.dispatches into p_ids, p_dispatches from jobs.choose_fair(p_session, p_queue, p_types, p_ids, p_dispatches) f;
+    select f.ids, f.dispatches into p_ids, p_dispatches from jobs.fair_queue q cross join lateral
+      jobs.choose_fair(p_session, p_queue, p_types, v_rules > 0 or not q.filled or q.key is null or exists (select from jobs.gate), p_ids, p_dispatches) f where q.name = p_queue;
     return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
   end if;
   if v_alone then

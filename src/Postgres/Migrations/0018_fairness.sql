@@ -54,7 +54,37 @@ declare
   v_weights integer[];
   v_rounds  integer;
   v_more    boolean;
+  v_part    uuid[];
+  v_last    text := value;
 begin
+  -- All weights are one, and there are as many values as jobs are wanted: the first job of each, found in one walk along the ring, to its end and then from its beginning.
+  if rest = 0 and not exists (select from jobs.fair_weight) then
+    ids := '{}';
+    for part in 1 .. 2 loop
+      with recursive ring as (
+        (select j.fair as value, j.id, 1 as n from jobs.job j
+         where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair >= case part when 1 then p_from else '' end and j.fair < case part when 1 then chr(1114111) else p_from end
+           and (j.ticket_at is not null or j.blocked_on is not null)
+           and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+         order by j.fair, j.id limit 1)
+        union all
+        select x.fair, x.id, r.n + 1 from ring r cross join lateral (
+          select j.fair, j.id from jobs.job j
+          where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > r.value and j.fair < case part when 1 then chr(1114111) else p_from end
+            and (j.ticket_at is not null or j.blocked_on is not null)
+            and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+          order by j.fair, j.id limit 1) x
+        where r.n < p_most - cardinality(ids)
+      )
+      select array_agg(r.id), (array_agg(r.value))[count(*)] into v_part, v_last from (select * from ring order by n) r;
+      ids := ids || v_part;
+      if cardinality(ids) >= p_most then
+        value := v_last;
+        return;
+      end if;
+    end loop;
+  end if;
+
   with recursive ahead as (
     (select j.fair as value, 1 as n from jobs.job j
      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair >= p_from and (j.ticket_at is not null or j.blocked_on is not null)
@@ -164,21 +194,36 @@ begin
   end loop;
 end $$;
 
--- What a claim with these tickets is to take instead. As their tickets say: what was admitted by a limit, because it had its turn before, and what has no value.
-create function jobs.choose_fair(p_session uuid, p_queue text, p_types text[], inout ids uuid[], inout dispatches integer[]) language plpgsql
+-- What a claim with these tickets is to take instead. As their tickets say: what was admitted by a limit, because it had its turn before, and what has no value. Where that is not to be expected
+-- (p_named is false) it is looked for only if nothing else is left: an enqueue that was under way when the queue became fair.
+create function jobs.choose_fair(p_session uuid, p_queue text, p_types text[], p_named boolean, inout ids uuid[], inout dispatches integer[]) language plpgsql
   set enable_seqscan = off as $$
 declare
-  v_most  integer := cardinality(ids);
-  v_ids   uuid[];
-  v_under integer[];
+  v_tickets uuid[] := ids;
+  v_under   integer[] := dispatches;
+  v_most    integer := cardinality(ids);
+  v_ids     uuid[];
+  v_of      integer[];
 begin
   -- An earlier claim of this session, whose answer was lost, has been committed or not when this goes on: it waits for no row of it.
   perform pg_advisory_xact_lock(hashtextextended('jobs.fair ' || p_session || p_queue, 0));
-  select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}') into v_ids, v_under from (
-    select j.id, j.dispatch from unnest(ids, dispatches) as t (id, dispatch) join jobs.job j on j.id = t.id
-    where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null)
-    order by j.priority desc, j.id for update of j skip locked) l;
-  select v_ids || f.ids, v_under || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(v_ids)) f;
+  ids := '{}';
+  dispatches := '{}';
+  for part in 1 .. 2 loop
+    if p_named or part = 2 and cardinality(ids) < v_most then
+      select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}') into v_ids, v_of from (
+        select j.id, j.dispatch from unnest(v_tickets, v_under) as t (id, dispatch) join jobs.job j on j.id = t.id
+        where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null) and j.id <> all(choose_fair.ids)
+        order by j.priority desc, j.id limit v_most - cardinality(choose_fair.ids) for update of j skip locked) l;
+      ids := ids || v_ids;
+      dispatches := dispatches || v_of;
+    end if;
+    if part = 1 then
+      select f.ids, f.dispatches into v_ids, v_of from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(choose_fair.ids)) f;
+      ids := ids || v_ids;
+      dispatches := dispatches || v_of;
+    end if;
+  end loop;
 end $$;
 
 -- Whether jobs are blocked on a gate.
