@@ -152,6 +152,36 @@ public sealed class DecisionTests
         Assert.Equal(TransactionState.Committed, (await bank.EndedAsync(id)).State);
     }
 
+    [Fact]
+    public async Task A_turn_that_dies_in_the_middle_is_taken_again()
+    {
+        await using var bank = await Bank.OpenAsync(t => t.WatchEvery = TimeSpan.FromMinutes(10)); // so that nothing else mends it
+        var open = new TaskCompletionSource();
+        bank.Script.On("prepare a", (_, ct) => Opened(open, ct));
+        var id = await bank.BeginAsync("a");
+        await bank.SeeAsync("prepare a");
+        await using var connection = await bank.App.ConnectAsync();
+        await using (var hold = await connection.BeginTransactionAsync())
+        {
+            await using (var row = new Npgsql.NpgsqlCommand(bank.App.InSchema("select from jobs.transaction for update"), connection, hold))
+            {
+                await row.ExecuteNonQueryAsync();
+            }
+
+            open.SetResult();
+            for (var kills = 0; kills < 3; kills++)
+            {
+                await Eventually.SeeAsync(() => bank.App.ScalarAsync<bool>(
+                    $"select bool_or(pg_terminate_backend(pid)) from pg_stat_activity where query like '/* {bank.App.Schema}:lock_transaction */%' and wait_event_type = 'Lock'"), killed => killed, "a turn was killed");
+            }
+
+            await hold.RollbackAsync();
+        }
+
+        Assert.Equal(TransactionState.Committed, (await bank.EndedAsync(id)).State);
+        Assert.Equal(["prepare a", "commit a"], bank.Script.Words);
+    }
+
     private static async Task<Vote> Opened(TaskCompletionSource open, CancellationToken ct)
     {
         await open.Task.WaitAsync(ct);
