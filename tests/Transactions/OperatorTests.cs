@@ -91,7 +91,7 @@ public sealed class OperatorTests
         await using var app = await TestApp.CreateAsync();
         await app.SqlAsync("""
             insert into jobs.transaction (id, name, mode, state, priority, deadline_at, ended_at)
-            select jobs.new_id(), 't', 'twoPhase', case when n = 3 then 'parked' else 'aborted' end, 16, now(), case n when 1 then now() - interval '91 days' when 2 then now() - interval '89 days' end from generate_series(1, 3) n;
+            select jobs.new_id(), 't', 'twoPhase', case when n = 3 then 'parked' else 'aborted' end, 16, now(), case when n in (1, 4) then now() - interval '91 days' when n = 2 then now() - interval '89 days' end from generate_series(1, 4) n;
             insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state) select id, 1, 1, 'k', 'q', '{}', true, 'aborted' from jobs.transaction;
             insert into jobs.transaction_decision (transaction_id, decision) select id, 'abort' from jobs.transaction;
             insert into jobs.branch_fence (key, fence) select id || '.1', 1 from jobs.transaction;
