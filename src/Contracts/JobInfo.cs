@@ -39,7 +39,7 @@ public sealed record JobInfo
     public IReadOnlyList<JobId> After { get; init; } = [];
     /// <summary>How many of them have not ended.</summary>
     public int Waits { get; init; }
-    /// <summary>Who enqueued it and how: "app NAME", "schedule NAME", "batch ID", "amqp", "sql APPLICATION", "retry WHO", "redrive ID". Null for jobs of an older version.</summary>
+    /// <summary>Who enqueued it and how: "app NAME", "schedule NAME", "batch ID", "amqp", "sql APPLICATION", "retry WHO", "redrive ID", "transaction ID". Null for jobs of an older version.</summary>
     public string? Origin { get; init; }
     /// <summary>Words to find it by.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
