@@ -1,0 +1,143 @@
+using Jobs.Tests.Engine;
+using Jobs.Transactions;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Jobs.Tests.Transactions;
+
+[TransactionBranch("test.debit")]
+internal sealed record Debit(string Account, decimal Amount);
+
+/// <summary>A participant database of one test, with accounts in it; dropped at the end with all that is still prepared.</summary>
+internal sealed class Bank : IAsyncDisposable
+{
+    private readonly ILoggerFactory _logging;
+    private readonly NpgsqlDataSource _server;
+
+    private Bank(NpgsqlDataSource server, NpgsqlDataSource source, LogLines log, Coordinator coordinator, ParticipantDatabaseOptions options)
+    {
+        (_server, Source, Log, Coordinator) = (server, source, log, coordinator);
+        _logging = LoggerFactory.Create(b => b.AddProvider(log));
+        Database = Open(options);
+    }
+
+    public NpgsqlDataSource Source { get; }
+
+    public LogLines Log { get; }
+
+    public Coordinator Coordinator { get; }
+
+    public ParticipantDatabase Database { get; }
+
+    public PreparedTransactions Verbs => Database.Verbs;
+
+    public static async Task<Bank> CreateAsync(Coordinator? coordinator = null, Action<ParticipantDatabaseOptions>? configure = null)
+    {
+        var server = NpgsqlDataSource.Create(await Servers.CurrentPostgres);
+        var name = "p" + Guid.NewGuid().ToString("N")[..12];
+        await using (var create = server.CreateCommand($"create database {name}"))
+        {
+            await create.ExecuteNonQueryAsync();
+        }
+
+        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(await Servers.CurrentPostgres) { Database = name, MaxPoolSize = 10 });
+        var options = new ParticipantDatabaseOptions { AskAfter = TimeSpan.Zero };
+        configure?.Invoke(options);
+        var bank = new Bank(server, source, new LogLines(), coordinator ?? new Coordinator(), options);
+        await bank.SqlAsync("create table account (name text primary key, balance numeric not null check (balance >= 0)); insert into account values ('ann', 100), ('bob', 100)");
+        return bank;
+    }
+
+    /// <summary>As another process would see this database.</summary>
+    public ParticipantDatabase Open(ParticipantDatabaseOptions options, Coordinator? coordinator = null) =>
+        new("bank", Source, options, coordinator ?? Coordinator, _logging.CreateLogger<ParticipantDatabase>());
+
+    public PreparedReaper Reaper() => new(Database, Coordinator, new ParticipantTelemetry(), TimeProvider.System, _logging.CreateLogger<PreparedReaper>());
+
+    public async Task<BranchGid> GidAsync(int branch = 1) => new(await Database.ReadyAsync(default), Guid.CreateVersion7(), branch);
+
+    /// <summary>Takes 10 from ann.</summary>
+    public static async Task<Vote> WorkAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand("update account set balance = balance - 10 where name = 'ann'", connection);
+        await command.ExecuteNonQueryAsync();
+        return Vote.Yes;
+    }
+
+    public Task<decimal> AnnAsync() => ScalarAsync<decimal>("select balance from account where name = 'ann'");
+
+    public Task<bool> IsPreparedAsync(BranchGid gid) => ScalarAsync<bool>("select exists (select from pg_prepared_xacts where gid = $1 and database = current_database())", gid.Value);
+
+    public async Task<T> ScalarAsync<T>(string sql, params object[] values)
+    {
+        await using var command = Command(sql, values);
+        return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    public async Task<int> SqlAsync(string sql, params object[] values)
+    {
+        await using var command = Command(sql, values);
+        return await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Until a statement of this database waits for a lock, so that what is tested is that it waits.</summary>
+    public Task SomebodyWaitsAsync() => Eventually.SeeAsync(
+        () => ScalarAsync<bool>("select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"), w => w, "somebody waits for a lock", Log.Tail);
+
+    public async ValueTask DisposeAsync()
+    {
+        var left = new List<string>();
+        await using (var list = Command("select gid from pg_prepared_xacts where database = current_database()", []))
+        await using (var reader = await list.ExecuteReaderAsync())
+        {
+            while (await reader.ReadAsync())
+            {
+                left.Add(reader.GetString(0));
+            }
+        }
+
+        foreach (var gid in left)
+        {
+            await SqlAsync($"rollback prepared '{gid}'");
+        }
+
+        var name = await ScalarAsync<string>("select current_database()::text");
+        await Source.DisposeAsync();
+        await using (var drop = _server.CreateCommand($"drop database {name} with (force)"))
+        {
+            await drop.ExecuteNonQueryAsync();
+        }
+
+        await _server.DisposeAsync();
+        _logging.Dispose();
+    }
+
+    private NpgsqlCommand Command(string sql, object[] values)
+    {
+        var command = Source.CreateCommand(sql);
+        foreach (var value in values)
+        {
+            command.Parameters.Add(new NpgsqlParameter { Value = value });
+        }
+
+        return command;
+    }
+}
+
+/// <summary>A coordinator that knows what the test tells it.</summary>
+internal sealed class Coordinator : IDecisions
+{
+    private readonly Dictionary<Guid, Verdict> _verdicts = [];
+
+    /// <summary>A name of its own for each, because gids are unique over all databases of the server.</summary>
+    public string Name { get; init; } = "t" + Guid.NewGuid().ToString("N")[..12];
+
+    public string Origin { get; init; } = "then";
+
+    public void Decide(BranchGid gid, Decision decision, bool ended = false) => _verdicts[gid.Transaction] = new Verdict(decision, ended);
+
+    public Task<(string Name, string Origin)> InstallationAsync(CancellationToken ct) => Task.FromResult((Name, Origin));
+
+    public Task<IReadOnlyDictionary<Guid, Verdict>> AskAsync(IReadOnlyCollection<Guid> transactions, CancellationToken ct) =>
+        Task.FromResult<IReadOnlyDictionary<Guid, Verdict>>(transactions.ToDictionary(t => t, t => _verdicts.GetValueOrDefault(t, new Verdict(Decision.Unknown, true))));
+}
