@@ -24,7 +24,7 @@ public static class ParticipantBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         NameRule.Check(name, "name of a participant database");
-        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        var settings = new NpgsqlConnectionStringBuilder(connectionString) { Enlist = false }; // the transaction that is prepared is the verbs' own
         if (builder.Services.Any(s => s.ServiceType == typeof(ParticipantDatabase) && name.Equals(s.ServiceKey)))
         {
             throw new ArgumentException($"There is a participant database \"{name}\" already; give each a name of its own.", nameof(name));
@@ -35,12 +35,11 @@ public static class ParticipantBuilderExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<ParticipantTelemetry>();
         services.TryAddSingleton<IDecisions, Decisions>();
-        services.AddKeyedSingleton(name, (_, _) => NpgsqlDataSource.Create(settings)); // the provider disposes it
         services.AddKeyedSingleton(name, (provider, _) =>
         {
             var options = new ParticipantDatabaseOptions();
             configure?.Invoke(options);
-            return new ParticipantDatabase(name, provider.GetRequiredKeyedService<NpgsqlDataSource>(name), options, provider.GetRequiredService<IDecisions>(),
+            return new ParticipantDatabase(name, NpgsqlDataSource.Create(settings), options, provider.GetRequiredService<IDecisions>(),
                 provider.GetRequiredService<ILogger<ParticipantDatabase>>());
         });
         services.AddSingleton<IHostedService>(provider => ActivatorUtilities.CreateInstance<PreparedReaper>(provider, provider.GetRequiredKeyedService<ParticipantDatabase>(name)));

@@ -6,7 +6,7 @@ namespace Jobs.Transactions;
 /// <summary>
 /// A database whose work can be part of transactions. Registered by name with <c>AddParticipantDatabase</c>; a <see cref="PostgresParticipant{TBranch}"/> asks for it with <c>[FromKeyedServices("NAME")]</c>.
 /// </summary>
-public sealed class ParticipantDatabase
+public sealed class ParticipantDatabase : IDisposable, IAsyncDisposable
 {
     internal const string Remedy = "Set max_prepared_transactions in postgresql.conf to more than the branches that are under way on this server at one time, and restart Postgres; or look for prepared "
         + "transactions that nobody ends (pg_prepared_xacts).";
@@ -36,6 +36,12 @@ public sealed class ParticipantDatabase
     internal ParticipantDatabaseOptions Options { get; }
 
     internal PreparedTransactions Verbs { get; }
+
+    /// <summary>Closes its connections.</summary>
+    public void Dispose() => Source.Dispose();
+
+    /// <inheritdoc cref="Dispose"/>
+    public ValueTask DisposeAsync() => Source.DisposeAsync();
 
     /// <summary>The branch's name in this database, once that was found fit. The first caller does the looking; a failure is tried again by the next.</summary>
     internal async Task<BranchGid> GidAsync(BranchContext context, CancellationToken ct) => new(await ReadyAsync(ct), context.Transaction.Value, context.Branch);

@@ -109,12 +109,28 @@ public sealed class PreparedReaperTests
     }
 
     [Fact]
-    public async Task Database_without_the_tables_is_refused_where_they_are_not_to_be_created()
+    public async Task Database_without_the_tables_is_refused_where_they_are_not_to_be_created_and_those_of_the_page_will_do()
     {
         await using var bank = await Bank.CreateAsync(configure: o => o.CreateTables = false);
         await Assert.ThrowsAsync<JobsException>(() => bank.Database.ReadyAsync(default));
-        await bank.SqlAsync(ParticipantSql.Text("create_tables"));
-        await bank.Database.ReadyAsync(default);
+        await bank.SqlAsync(await DocumentedTablesAsync());
+        var gid = await bank.GidAsync();
+        await bank.Verbs.PrepareAsync(gid, Bank.WorkAsync, default);
+        await bank.Verbs.AbortAsync(gid, default);
+    }
+
+    /// <summary>The statements of the page for those who create the tables by hand.</summary>
+    private static async Task<string> DocumentedTablesAsync()
+    {
+        var root = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(root.FullName, "Jobs.sln")))
+        {
+            root = root.Parent!;
+        }
+
+        var page = await File.ReadAllTextAsync(Path.Combine(root.FullName, "docs", "TRANSACTIONS_POSTGRES.md"));
+        var from = page.IndexOf("create schema jobs_participant", StringComparison.Ordinal);
+        return page[from..page.IndexOf("```", from, StringComparison.Ordinal)];
     }
 
     [Theory]

@@ -190,8 +190,10 @@ public sealed class PreparedTransactionsTests
         await two.Database.ReadyAsync(default);
         await one.Verbs.PrepareAsync(first, Bank.WorkAsync, default);
         await two.Verbs.PrepareAsync(second, Bank.WorkAsync, default);
-        await Assert.ThrowsAnyAsync<Exception>(() => two.Verbs.CommitAsync(first, default)); // asked in the wrong place
-        await Assert.ThrowsAnyAsync<Exception>(() => two.Verbs.PrepareAsync(first, Bank.WorkAsync, default));
+        await Assert.ThrowsAsync<PostgresException>(() => two.Verbs.CommitAsync(first, default)); // asked in the wrong place
+        await Assert.ThrowsAsync<PostgresException>(() => two.Verbs.AbortAsync(first, default));
+        var twice = await Assert.ThrowsAsync<JobsException>(() => two.Verbs.PrepareAsync(first, _ => Task.FromResult(Vote.Yes), default));
+        Assert.Contains("another database", twice.Message, StringComparison.Ordinal);
         await one.Verbs.CommitAsync(first, default);
         await two.Verbs.AbortAsync(second, default);
         Assert.Equal((90, 100), (await one.AnnAsync(), await two.AnnAsync()));
