@@ -27,9 +27,9 @@ internal readonly record struct BranchGid
             throw new ArgumentException("The transaction id is empty; give the id that BeginAsync returned.", nameof(transaction));
         }
 
-        if (branch < 0)
+        if (branch < 1)
         {
-            throw new ArgumentException($"The branch number {branch} is not allowed; branches count from 0.", nameof(branch));
+            throw new ArgumentException($"The branch number {branch} is not allowed; branches count from 1.", nameof(branch));
         }
 
         (Installation, Transaction, Branch) = (installation, transaction, branch);
@@ -61,7 +61,7 @@ internal readonly record struct BranchGid
         gid = null;
         var parts = text.Split(':');
         if (parts.Length != 4 || InstallationFault(parts[1]) is not null || !Guid.TryParseExact(parts[2], "D", out var transaction) || transaction == Guid.Empty
-            || !int.TryParse(parts[3], NumberStyles.None, CultureInfo.InvariantCulture, out var branch))
+            || !int.TryParse(parts[3], NumberStyles.None, CultureInfo.InvariantCulture, out var branch) || branch < 1)
         {
             return false;
         }

@@ -34,7 +34,7 @@ public sealed class PreparedReaperTests
         bank.Coordinator.Decide(open, Decision.Commit);
         Assert.Equal(1, await reaper.RunOnceAsync(default));
         Assert.Equal(108, await bank.ScalarAsync<decimal>("select balance from account where name = $1", open.Value));
-        Assert.Equal(4, bank.Log.Of(1660).Count());
+        Assert.Equal(4, bank.Log.Of(2160).Count());
     }
 
     [Fact]
@@ -62,10 +62,10 @@ public sealed class PreparedReaperTests
         bank.Coordinator.Decide(gid, Decision.Open);
         await bank.Verbs.PrepareAsync(gid, Bank.WorkAsync, default);
         await reaper.RunOnceAsync(default);
-        Assert.Empty(bank.Log.Of(1661));
+        Assert.Empty(bank.Log.Of(2161));
         bank.Database.Options.AlertAfter = TimeSpan.Zero;
         await reaper.RunOnceAsync(default);
-        Assert.Contains(gid.Value, Assert.Single(bank.Log.Of(1661)).Text, StringComparison.Ordinal);
+        Assert.Contains(gid.Value, Assert.Single(bank.Log.Of(2161)).Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -138,6 +138,7 @@ public sealed class PreparedReaperTests
     [InlineData("jobs:a:01900000-0000-7000-8000-00000000000A:1", false)]
     [InlineData("jobs:a:01900000-0000-7000-8000-000000000001:01", false)]
     [InlineData("jobs:a:01900000-0000-7000-8000-000000000001:-1", false)]
+    [InlineData("jobs:a:01900000-0000-7000-8000-000000000001:0", false)]
     [InlineData("jobs:a'b:01900000-0000-7000-8000-000000000001:1", false)]
     [InlineData("jobs:a:b:01900000-0000-7000-8000-000000000001:1", false)]
     public void Gids_are_read_only_as_they_are_written(string text, bool ours)

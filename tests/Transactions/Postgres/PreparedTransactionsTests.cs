@@ -176,7 +176,7 @@ public sealed class PreparedTransactionsTests
         await bank.Verbs.PrepareAsync(made, Bank.WorkAsync, default);
         await bank.SqlAsync($"commit prepared {made.Literal}");
         await Assert.ThrowsAsync<JobsException>(() => bank.Verbs.AbortAsync(made, default));
-        Assert.Equal((1, 1), (bank.Log.Of(1654).Count(), bank.Log.Of(1655).Count()));
+        Assert.Equal((1, 1), (bank.Log.Of(2154).Count(), bank.Log.Of(2155).Count()));
     }
 
     [Fact]
