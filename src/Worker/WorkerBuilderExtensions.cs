@@ -26,7 +26,15 @@ public static class WorkerBuilderExtensions
 
         var coded = new WorkerOptions(services);
         configure(coded);
-        services.AddSingleton(provider => coded.Complete(new Settings(provider.GetService<IConfiguration>()?.GetSection("Jobs:Worker"))));
+        services.AddSingleton(provider =>
+        {
+            foreach (var addition in provider.GetServices<WorkerAddition>())
+            {
+                addition.Add(coded);
+            }
+
+            return coded.Complete(new Settings(provider.GetService<IConfiguration>()?.GetSection("Jobs:Worker")));
+        });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<JobsOptions>, Validation>());
         services.AddSingleton<Running>();
         services.AddSingleton<WorkerTelemetry>();

@@ -143,6 +143,15 @@ public sealed class WorkerOptions
         return this;
     }
 
+    /// <summary>Runs jobs of a type that another room has.</summary>
+    internal void Add(HandlerEntry entry)
+    {
+        if (!_handlers.TryAdd(entry.Type, entry))
+        {
+            throw new InvalidOperationException($"Job type \"{entry.Type}\" has a handler already.");
+        }
+    }
+
     /// <summary>Queues and pools as they would be with these settings.</summary>
     internal SlotSizes Read(Settings settings) => SlotSizes.Read(_queues, _pools, settings, DefaultConcurrency);
 
@@ -198,3 +207,6 @@ public sealed class WorkerOptions
         return this;
     }
 }
+
+/// <summary>What another room adds to the worker of this process, before the configuration completes it.</summary>
+internal sealed record WorkerAddition(Action<WorkerOptions> Add);

@@ -8,13 +8,13 @@ public sealed class PreparedReaperTests
     [Fact]
     public async Task Reaper_does_what_was_decided_and_leaves_what_is_not()
     {
-        await using var bank = await Bank.CreateAsync();
-        using var reaper = bank.Reaper();
-        var (commit, abort, unknown, open) = (await bank.GidAsync(), await bank.GidAsync(), await bank.GidAsync(), await bank.GidAsync());
+        await using var ledger = await Ledger.CreateAsync();
+        using var reaper = ledger.Reaper();
+        var (commit, abort, unknown, open) = (await ledger.GidAsync(), await ledger.GidAsync(), await ledger.GidAsync(), await ledger.GidAsync());
         foreach (var (gid, n) in new[] { (commit, 1), (abort, 2), (unknown, 4), (open, 8) })
         {
-            await bank.SqlAsync("insert into account values ($1, $2)", gid.Value, (decimal)n);
-            await bank.Verbs.PrepareAsync(gid, async c =>
+            await ledger.SqlAsync("insert into account values ($1, $2)", gid.Value, (decimal)n);
+            await ledger.Verbs.PrepareAsync(gid, async c =>
             {
                 await using var command = new Npgsql.NpgsqlCommand("update account set balance = balance + 100 where name = $1", c) { Parameters = { new() { Value = gid.Value } } };
                 await command.ExecuteNonQueryAsync();
@@ -22,76 +22,76 @@ public sealed class PreparedReaperTests
             }, default);
         }
 
-        bank.Coordinator.Decide(commit, Decision.Commit);
-        bank.Coordinator.Decide(abort, Decision.Abort);
-        bank.Coordinator.Decide(open, Decision.Open);
+        ledger.Decided.Decide(commit, Decision.Commit);
+        ledger.Decided.Decide(abort, Decision.Abort);
+        ledger.Decided.Decide(open, Decision.Open);
         Assert.Equal(3, await reaper.RunOnceAsync(default));
         Assert.Equal(0, await reaper.RunOnceAsync(default));
-        Assert.Equal<decimal[]>([101, 2, 4, 8], await Task.WhenAll(new[] { commit, abort, unknown, open }.Select(g => bank.ScalarAsync<decimal>("select balance from account where name = $1", g.Value))));
-        Assert.Equal<bool[]>([false, false, false, true], await Task.WhenAll(new[] { commit, abort, unknown, open }.Select(bank.IsPreparedAsync)));
-        Assert.False((await bank.Verbs.PrepareAsync(unknown, Bank.WorkAsync, default)).IsYes); // rolled back with a tombstone
+        Assert.Equal<decimal[]>([101, 2, 4, 8], await Task.WhenAll(new[] { commit, abort, unknown, open }.Select(g => ledger.ScalarAsync<decimal>("select balance from account where name = $1", g.Value))));
+        Assert.Equal<bool[]>([false, false, false, true], await Task.WhenAll(new[] { commit, abort, unknown, open }.Select(ledger.IsPreparedAsync)));
+        Assert.False((await ledger.Verbs.PrepareAsync(unknown, Ledger.WorkAsync, default)).IsYes); // rolled back with a tombstone
 
-        bank.Coordinator.Decide(open, Decision.Commit);
+        ledger.Decided.Decide(open, Decision.Commit);
         Assert.Equal(1, await reaper.RunOnceAsync(default));
-        Assert.Equal(108, await bank.ScalarAsync<decimal>("select balance from account where name = $1", open.Value));
-        Assert.Equal(4, bank.Log.Of(2160).Count());
+        Assert.Equal(108, await ledger.ScalarAsync<decimal>("select balance from account where name = $1", open.Value));
+        Assert.Equal(4, ledger.Log.Of(2160).Count());
     }
 
     [Fact]
     public async Task Reaper_leaves_what_is_young_and_what_is_others()
     {
-        await using var bank = await Bank.CreateAsync(configure: o => o.AskAfter = TimeSpan.FromHours(1));
-        using var reaper = bank.Reaper();
-        var young = await bank.GidAsync();
-        await bank.Verbs.PrepareAsync(young, Bank.WorkAsync, default);
+        await using var ledger = await Ledger.CreateAsync(configure: o => o.AskAfter = TimeSpan.FromHours(1));
+        using var reaper = ledger.Reaper();
+        var young = await ledger.GidAsync();
+        await ledger.Verbs.PrepareAsync(young, Ledger.WorkAsync, default);
         Assert.Equal(0, await reaper.RunOnceAsync(default));
-        Assert.True(await bank.IsPreparedAsync(young));
-        bank.Database.Options.AskAfter = TimeSpan.Zero;
+        Assert.True(await ledger.IsPreparedAsync(young));
+        ledger.Database.Options.AskAfter = TimeSpan.Zero;
         var others = new BranchGid(young.Installation + "x", young.Transaction, 1);
-        await bank.Verbs.PrepareAsync(others, c => Task.FromResult(Vote.Yes), default);
+        await ledger.Verbs.PrepareAsync(others, c => Task.FromResult(Vote.Yes), default);
         Assert.Equal(1, await reaper.RunOnceAsync(default));
-        Assert.Equal((false, true), (await bank.IsPreparedAsync(young), await bank.IsPreparedAsync(others)));
+        Assert.Equal((false, true), (await ledger.IsPreparedAsync(young), await ledger.IsPreparedAsync(others)));
     }
 
     [Fact]
     public async Task What_is_prepared_for_long_is_logged_as_an_error_with_its_name()
     {
-        await using var bank = await Bank.CreateAsync();
-        using var reaper = bank.Reaper();
-        var gid = await bank.GidAsync();
-        bank.Coordinator.Decide(gid, Decision.Open);
-        await bank.Verbs.PrepareAsync(gid, Bank.WorkAsync, default);
+        await using var ledger = await Ledger.CreateAsync();
+        using var reaper = ledger.Reaper();
+        var gid = await ledger.GidAsync();
+        ledger.Decided.Decide(gid, Decision.Open);
+        await ledger.Verbs.PrepareAsync(gid, Ledger.WorkAsync, default);
         await reaper.RunOnceAsync(default);
-        Assert.Empty(bank.Log.Of(2161));
-        bank.Database.Options.AlertAfter = TimeSpan.Zero;
+        Assert.Empty(ledger.Log.Of(2161));
+        ledger.Database.Options.AlertAfter = TimeSpan.Zero;
         await reaper.RunOnceAsync(default);
-        Assert.Contains(gid.Value, Assert.Single(bank.Log.Of(2161)).Text, StringComparison.Ordinal);
+        Assert.Contains(gid.Value, Assert.Single(ledger.Log.Of(2161)).Text, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Branches_are_remembered_until_they_are_old_and_their_transaction_has_ended()
     {
-        await using var bank = await Bank.CreateAsync();
-        using var reaper = bank.Reaper();
-        var (young, ended, parked) = (await bank.GidAsync(), await bank.GidAsync(), await bank.GidAsync());
+        await using var ledger = await Ledger.CreateAsync();
+        using var reaper = ledger.Reaper();
+        var (young, ended, parked) = (await ledger.GidAsync(), await ledger.GidAsync(), await ledger.GidAsync());
         foreach (var gid in new[] { young, ended, parked })
         {
-            await bank.Verbs.AbortAsync(gid, default);
+            await ledger.Verbs.AbortAsync(gid, default);
         }
 
-        await bank.SqlAsync("update jobs_participant.branch set at = at - interval '8 days' where gid <> $1", young.Value);
-        bank.Coordinator.Decide(ended, Decision.Abort, ended: true);
-        bank.Coordinator.Decide(parked, Decision.Abort);
+        await ledger.SqlAsync("update jobs_participant.branch set at = at - interval '8 days' where gid <> $1", young.Value);
+        ledger.Decided.Decide(ended, Decision.Abort, ended: true);
+        ledger.Decided.Decide(parked, Decision.Abort);
         await reaper.RunOnceAsync(default);
-        Assert.Equal(2, await bank.ScalarAsync<long>("select count(*) from jobs_participant.branch where gid in ($1, $2)", young.Value, parked.Value));
-        Assert.Equal(2, await bank.ScalarAsync<long>("select count(*) from jobs_participant.branch"));
+        Assert.Equal(2, await ledger.ScalarAsync<long>("select count(*) from jobs_participant.branch where gid in ($1, $2)", young.Value, parked.Value));
+        Assert.Equal(2, await ledger.ScalarAsync<long>("select count(*) from jobs_participant.branch"));
     }
 
     [Fact]
     public async Task Server_that_cannot_prepare_enough_is_refused_at_start_with_value_and_remedy()
     {
-        await using var bank = await Bank.CreateAsync();
-        var database = bank.Open(new ParticipantDatabaseOptions { PreparedTransactions = 100_000 });
+        await using var ledger = await Ledger.CreateAsync();
+        var database = ledger.Open(new ParticipantDatabaseOptions { PreparedTransactions = 100_000 });
         var error = await Assert.ThrowsAsync<JobsException>(() => database.ReadyAsync(default));
         Assert.Contains("max_prepared_transactions", error.Message, StringComparison.Ordinal);
         Assert.Contains("100000", error.Message, StringComparison.Ordinal);
@@ -101,22 +101,22 @@ public sealed class PreparedReaperTests
     [Fact]
     public async Task Two_installations_of_one_name_do_not_share_a_database()
     {
-        await using var bank = await Bank.CreateAsync();
-        await bank.Database.ReadyAsync(default);
-        await bank.Open(new ParticipantDatabaseOptions()).ReadyAsync(default); // another process of the same
-        var other = bank.Open(new ParticipantDatabaseOptions(), new Coordinator { Name = bank.Coordinator.Name, Origin = "another time" });
+        await using var ledger = await Ledger.CreateAsync();
+        await ledger.Database.ReadyAsync(default);
+        await ledger.Open(new ParticipantDatabaseOptions()).ReadyAsync(default); // another process of the same
+        var other = ledger.Open(new ParticipantDatabaseOptions(), new Decided { Name = ledger.Decided.Name, Origin = "another time" });
         Assert.Contains("another installation", (await Assert.ThrowsAsync<JobsException>(() => other.ReadyAsync(default))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Database_without_the_tables_is_refused_where_they_are_not_to_be_created_and_those_of_the_page_will_do()
     {
-        await using var bank = await Bank.CreateAsync(configure: o => o.CreateTables = false);
-        await Assert.ThrowsAsync<JobsException>(() => bank.Database.ReadyAsync(default));
-        await bank.SqlAsync(await DocumentedTablesAsync());
-        var gid = await bank.GidAsync();
-        await bank.Verbs.PrepareAsync(gid, Bank.WorkAsync, default);
-        await bank.Verbs.AbortAsync(gid, default);
+        await using var ledger = await Ledger.CreateAsync(configure: o => o.CreateTables = false);
+        await Assert.ThrowsAsync<JobsException>(() => ledger.Database.ReadyAsync(default));
+        await ledger.SqlAsync(await DocumentedTablesAsync());
+        var gid = await ledger.GidAsync();
+        await ledger.Verbs.PrepareAsync(gid, Ledger.WorkAsync, default);
+        await ledger.Verbs.AbortAsync(gid, default);
     }
 
     /// <summary>The statements of the page for those who create the tables by hand.</summary>
@@ -154,21 +154,21 @@ public sealed class PreparedReaperTests
     [Fact]
     public async Task Statement_of_a_participant_votes_by_the_rows_that_it_changes()
     {
-        await using var bank = await Bank.CreateAsync();
-        var participant = new DebitParticipant(bank.Database);
+        await using var ledger = await Ledger.CreateAsync();
+        var participant = new DebitParticipant(ledger.Database);
         var (rich, poor) = (Context(), Context());
         Assert.True((await participant.PrepareAsync(new Debit("ann", 60), rich, default)).IsYes);
         Assert.Equal("too little", (await participant.PrepareAsync(new Debit("bob", 101), poor, default)).Reason);
         await participant.CommitAsync(new Debit("ann", 60), rich, default);
         await participant.AbortAsync(new Debit("bob", 101), poor, default);
-        Assert.Equal((40, 100), (await bank.AnnAsync(), await bank.ScalarAsync<decimal>("select balance from account where name = 'bob'")));
-        Assert.Contains("@Sum", Assert.Throws<ArgumentException>(() => new WrongParticipant(bank.Database)).Message, StringComparison.Ordinal);
+        Assert.Equal((40, 100), (await ledger.AnnAsync(), await ledger.ScalarAsync<decimal>("select balance from account where name = 'bob'")));
+        Assert.Contains("@Sum", Assert.Throws<ArgumentException>(() => new WrongParticipant(ledger.Database)).Message, StringComparison.Ordinal);
     }
 
     private static BranchContext Context() => new(TransactionId.New(), 1, "test.debit", 1, 1);
 
-    private sealed class DebitParticipant(ParticipantDatabase bank) : SqlParticipant<Debit>(bank,
+    private sealed class DebitParticipant(ParticipantDatabase ledger) : SqlParticipant<Debit>(ledger,
         "update account set balance = balance - @Amount where name = @Account and balance >= @Amount and '@Other' <> ''", "too little");
 
-    private sealed class WrongParticipant(ParticipantDatabase bank) : SqlParticipant<Debit>(bank, "update account set balance = @Sum", "-");
+    private sealed class WrongParticipant(ParticipantDatabase ledger) : SqlParticipant<Debit>(ledger, "update account set balance = @Sum", "-");
 }

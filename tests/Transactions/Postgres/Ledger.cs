@@ -9,14 +9,14 @@ namespace Jobs.Tests.Transactions;
 internal sealed record Debit(string Account, decimal Amount);
 
 /// <summary>A participant database of one test, with accounts in it; dropped at the end with all that is still prepared.</summary>
-internal sealed class Bank : IAsyncDisposable
+internal sealed class Ledger : IAsyncDisposable
 {
     private readonly ILoggerFactory _logging;
     private readonly NpgsqlDataSource _server;
 
-    private Bank(NpgsqlDataSource server, NpgsqlDataSource source, LogLines log, Coordinator coordinator, ParticipantDatabaseOptions options)
+    private Ledger(NpgsqlDataSource server, NpgsqlDataSource source, LogLines log, Decided decided, ParticipantDatabaseOptions options)
     {
-        (_server, Source, Log, Coordinator) = (server, source, log, coordinator);
+        (_server, Source, Log, Decided) = (server, source, log, decided);
         _logging = LoggerFactory.Create(b => b.AddProvider(log));
         Database = Open(options);
     }
@@ -25,13 +25,13 @@ internal sealed class Bank : IAsyncDisposable
 
     public LogLines Log { get; }
 
-    public Coordinator Coordinator { get; }
+    public Decided Decided { get; }
 
     public ParticipantDatabase Database { get; }
 
     public PreparedTransactions Verbs => Database.Verbs;
 
-    public static async Task<Bank> CreateAsync(Coordinator? coordinator = null, Action<ParticipantDatabaseOptions>? configure = null)
+    public static async Task<Ledger> CreateAsync(Decided? decided = null, Action<ParticipantDatabaseOptions>? configure = null)
     {
         var server = NpgsqlDataSource.Create(await Servers.CurrentPostgres);
         var name = "p" + Guid.NewGuid().ToString("N")[..12];
@@ -43,16 +43,16 @@ internal sealed class Bank : IAsyncDisposable
         var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(await Servers.CurrentPostgres) { Database = name, MaxPoolSize = 10 });
         var options = new ParticipantDatabaseOptions { AskAfter = TimeSpan.Zero };
         configure?.Invoke(options);
-        var bank = new Bank(server, source, new LogLines(), coordinator ?? new Coordinator(), options);
-        await bank.SqlAsync("create table account (name text primary key, balance numeric not null check (balance >= 0)); insert into account values ('ann', 100), ('bob', 100)");
-        return bank;
+        var ledger = new Ledger(server, source, new LogLines(), decided ?? new Decided(), options);
+        await ledger.SqlAsync("create table account (name text primary key, balance numeric not null check (balance >= 0)); insert into account values ('ann', 100), ('bob', 100)");
+        return ledger;
     }
 
     /// <summary>As another process would see this database.</summary>
-    public ParticipantDatabase Open(ParticipantDatabaseOptions options, Coordinator? coordinator = null) =>
-        new("bank", Source, options, coordinator ?? Coordinator, _logging.CreateLogger<ParticipantDatabase>());
+    public ParticipantDatabase Open(ParticipantDatabaseOptions options, Decided? decided = null) =>
+        new("bank", Source, options, decided ?? Decided, _logging.CreateLogger<ParticipantDatabase>());
 
-    public PreparedReaper Reaper() => new(Database, Coordinator, new ParticipantTelemetry(), TimeProvider.System, _logging.CreateLogger<PreparedReaper>());
+    public PreparedReaper Reaper() => new(Database, Decided, new ParticipantTelemetry(), TimeProvider.System, _logging.CreateLogger<PreparedReaper>());
 
     public async Task<BranchGid> GidAsync(int branch = 1) => new(await Database.ReadyAsync(default), Guid.CreateVersion7(), branch);
 
@@ -124,8 +124,8 @@ internal sealed class Bank : IAsyncDisposable
     }
 }
 
-/// <summary>A coordinator that knows what the test tells it.</summary>
-internal sealed class Coordinator : IDecisions
+/// <summary>What is decided, as the test says.</summary>
+internal sealed class Decided : IDecisions
 {
     private readonly Dictionary<Guid, Verdict> _verdicts = [];
 

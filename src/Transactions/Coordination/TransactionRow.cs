@@ -1,0 +1,79 @@
+using MassTransit;
+
+namespace Jobs.Transactions;
+
+/// <summary>A transaction as the coordinator works on it: a row that it holds locked, with its branches.</summary>
+internal sealed class TransactionRow : SagaStateMachineInstance
+{
+    public Guid CorrelationId { get; set; }
+
+    public required string Name { get; init; }
+
+    public required TransactionMode Mode { get; init; }
+
+    /// <summary>The name of a state of <see cref="Coordinator"/>.</summary>
+    public required string State { get; set; }
+
+    public required short Priority { get; init; }
+
+    public required DateTimeOffset DeadlineAt { get; init; }
+
+    public DateTimeOffset? DecidedAt { get; set; }
+
+    public DateTimeOffset? EndedAt { get; set; }
+
+    public string? Reason { get; set; }
+
+    /// <summary>The database's time of this turn.</summary>
+    public required DateTimeOffset LockedAt { get; init; }
+
+    public List<BranchRow> Branches { get; } = [];
+
+    /// <summary>What was decided; null: nothing yet. Kept in the row of the decision, whose insert counts.</summary>
+    public bool? Commit { get; set; }
+
+    public bool IsOverdue => LockedAt >= DeadlineAt;
+
+    public bool IsDone(BranchState end) => Branches.TrueForAll(b => b.State == end);
+
+    /// <summary>Nobody is asked any more, and somebody waits for an operator.</summary>
+    public bool IsStuck => Branches.Exists(b => b.State == BranchState.Parked) && !Branches.Exists(b => b.IsAsked);
+}
+
+/// <summary>One branch of it.</summary>
+internal sealed class BranchRow
+{
+    public required Guid TransactionId { get; init; }
+
+    public required int Number { get; init; }
+
+    public required int Stage { get; init; }
+
+    public required string Kind { get; init; }
+
+    public required string Queue { get; init; }
+
+    /// <summary>Something has to be undone if it is aborted.</summary>
+    public required bool Compensated { get; set; }
+
+    public required BranchState State { get; set; }
+
+    public required int Round { get; set; }
+
+    public required Verb? Verb { get; set; }
+
+    public required Guid? Job { get; set; }
+
+    public required Guid? After { get; set; }
+
+    public string? Reason { get; set; }
+
+    public DateTimeOffset? AskedAt { get; set; }
+
+    public DateTimeOffset? VotedAt { get; set; }
+
+    public DateTimeOffset? EndedAt { get; set; }
+
+    /// <summary>It was asked for something, and has not answered.</summary>
+    public bool IsAsked => State is BranchState.Preparing or BranchState.Committing or BranchState.Aborting;
+}

@@ -1,0 +1,22 @@
+namespace Jobs.Transactions;
+
+/// <summary>What a participant said to what it was asked in a round. Sent before its job ends, so at least once.</summary>
+internal sealed record BranchReported(Guid TransactionId, int Branch, int Round, Answer Answer, string? Reason);
+
+internal enum Answer
+{
+    /// <summary>Prepared, committed or aborted, as was asked.</summary>
+    Done,
+    /// <summary>A no.</summary>
+    Refused,
+    /// <summary>A step that threw as often as it may: what it has done is not known.</summary>
+    Failed,
+    /// <summary>Tried often enough; an operator has to look.</summary>
+    Stuck,
+}
+
+/// <summary>Time to look at a transaction: is it overdue, was something lost?</summary>
+internal sealed record TransactionTicked(Guid TransactionId);
+
+/// <summary>An operator's order for parked branches. Branch null: try all of them again; else: that one was done by hand.</summary>
+internal sealed record TransactionOrdered(Guid TransactionId, int? Branch, string? Reason);

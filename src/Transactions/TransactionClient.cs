@@ -1,0 +1,143 @@
+using Jobs.Postgres;
+using Jobs.RabbitMq;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Jobs.Transactions;
+
+/// <summary>Writes transactions down with the jobs of their first stage, and looks at them.</summary>
+internal sealed class TransactionClient(TransactionStore store, TicketPublisher tickets, Bus bus, IOptions<JobsOptions> options, TransactionsOptions transactions, TimeProvider time) : ITransactions
+{
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LookRarely = TimeSpan.FromMilliseconds(500);
+
+    public async Task<TransactionId> BeginAsync(TransactionPlan plan, CancellationToken ct = default)
+    {
+        var begun = Begun(plan);
+        var first = await store.BeginAsync(begun, ct);
+        CrashPoint.Hit("T1");
+        await tickets.SendAsync(first, ct);
+        return plan.Id;
+    }
+
+    public async Task<TransactionId> BeginAsync(TransactionPlan plan, NpgsqlTransaction transaction, CancellationToken ct = default)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        await store.BeginAsync(Begun(plan), transaction, pending: true, ct);
+        return plan.Id;
+    }
+
+    public async Task<TransactionInfo> WaitAsync(TransactionId id, TimeSpan timeout, CancellationToken ct = default)
+    {
+        if (timeout != Timeout.InfiniteTimeSpan && (timeout < TimeSpan.Zero || timeout > TimeSpan.FromDays(30)))
+        {
+            throw new ArgumentOutOfRangeException(nameof(timeout), timeout, $"The timeout {timeout} is not allowed; use 0 to 30 days, or Timeout.InfiniteTimeSpan.");
+        }
+
+        var began = time.GetTimestamp();
+        for (var pause = Look; ; pause = pause * 1.5 < LookRarely ? pause * 1.5 : LookRarely)
+        {
+            var info = await GetAsync(id, ct) ?? throw Missing(id);
+            if (info.EndedAt is not null)
+            {
+                return info;
+            }
+
+            if (timeout != Timeout.InfiniteTimeSpan && time.GetElapsedTime(began) >= timeout)
+            {
+                throw new TimeoutException($"Transaction {id} has not ended within {timeout}: it is {StateWords.Of(info.State)} and waits for "
+                    + $"{string.Join(", ", info.Awaited.Select(b => $"branch {b.Number} ({b.Kind}, {StateWords.Of(b.State)})"))}.");
+            }
+
+            await Task.Delay(pause, time, ct);
+        }
+    }
+
+    public async Task<TransactionInfo?> GetAsync(TransactionId id, CancellationToken ct = default) =>
+        await store.FindAsync(id.Value, ct) is not { } seen ? null : new TransactionInfo
+        {
+            Id = id,
+            Name = seen.Name,
+            Mode = StateWords.Read<TransactionMode>(seen.Mode),
+            State = StateWords.Read<TransactionState>(seen.State),
+            Commit = seen.Decision is null ? null : seen.Decision == "commit",
+            Reason = seen.Reason,
+            CreatedAt = seen.CreatedAt,
+            DeadlineAt = seen.DeadlineAt,
+            DecidedAt = seen.DecidedAt,
+            EndedAt = seen.EndedAt,
+            Branches = [.. seen.Branches.Select(b => new BranchInfo
+            {
+                Number = b.Number,
+                Stage = b.Stage,
+                Kind = b.Kind,
+                State = StateWords.Read<BranchState>(b.State),
+                Reason = b.Reason,
+                Job = b.Job is { } job ? new JobId(job) : null,
+                AskedAt = b.AskedAt,
+                VotedAt = b.VotedAt,
+                EndedAt = b.EndedAt,
+                Payload = b.Arguments,
+            })],
+        };
+
+    public async Task RetryAsync(TransactionId id, CancellationToken ct = default)
+    {
+        _ = await GetAsync(id, ct) ?? throw Missing(id);
+        await bus.SendAsync(new TransactionOrdered(id.Value, null, null), ct);
+    }
+
+    public async Task SettleAsync(TransactionId id, int branch, string reason, CancellationToken ct = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
+        if (reason.Length > Vote.MaxReason)
+        {
+            throw new ArgumentException($"The reason has {reason.Length} characters; at most {Vote.MaxReason} are allowed.", nameof(reason));
+        }
+
+        var info = await GetAsync(id, ct) ?? throw Missing(id);
+        var found = info.Branches.FirstOrDefault(b => b.Number == branch) ?? throw new JobsException($"Transaction {id} has no branch {branch}; it has {info.Branches.Count}.");
+        if (found.State != BranchState.Parked)
+        {
+            throw new JobsException($"Branch {branch} of transaction {id} is not parked, but {StateWords.Of(found.State)}: nobody has to settle it.");
+        }
+
+        await bus.SendAsync(new TransactionOrdered(id.Value, branch, reason), ct);
+    }
+
+    private static JobsException Missing(TransactionId id) => new($"There is no transaction {id}.");
+
+    private NewTransaction Begun(TransactionPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var faults = plan.Faults().Distinct().ToList();
+        if (faults.Count > 0)
+        {
+            throw new ArgumentException(string.Join(" ", faults), nameof(plan));
+        }
+
+        var id = plan.Id.Value;
+        var (branches, jobs) = (new List<NewBranch>(), new List<NewJob>());
+        var saga = plan.Mode == TransactionMode.Saga;
+        foreach (var planned in plan.Branches)
+        {
+            var (info, how) = (planned.Info, planned.Options ?? new StepOptions());
+            var arguments = planned.Write(options.Value.Json);
+            if (arguments.Length > options.Value.MaxArgumentBytes)
+            {
+                throw new JobTooLargeException($"the payload of a \"{info.Kind}\" branch", arguments.Length, options.Value.MaxArgumentBytes);
+            }
+
+            Guid? job = planned.Stage == 1 ? JobId.New().Value : null;
+            branches.Add(new NewBranch(planned.Stage, info.Kind, info.Queue, arguments, !saga || info.Compensation == Compensation.ByStep,
+                saga && !how.Forward ? how.MaxAttempts : null, saga ? how.ParkAfter : null, job));
+            if (job is { } first)
+            {
+                jobs.Add(Turn.Job(id, first, info.Kind, info.Queue, plan.Priority.Value, branches.Count, 1, Verb.Prepare, null));
+            }
+        }
+
+        jobs.Add(Turn.Watch(id, plan.Timeout < transactions.WatchEvery ? plan.Timeout : transactions.WatchEvery));
+        return new NewTransaction(id, plan.Name, StateWords.Of(plan.Mode), plan.Priority.Value, plan.Timeout.TotalSeconds, branches, jobs);
+    }
+}

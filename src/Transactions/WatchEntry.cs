@@ -1,0 +1,43 @@
+using System.Text.Json;
+using Jobs.Postgres;
+using Jobs.Worker;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Transactions;
+
+/// <summary>
+/// Runs the job that looks after a transaction until it has ended. It aborts what is undecided at its deadline, also where no coordinator runs, and has the coordinator look whether an answer was lost.
+/// </summary>
+internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, Soon, timeout: null)
+{
+    /// <summary>The longest time between two looks.</summary>
+    private static readonly TimeSpan Rarely = TimeSpan.FromMinutes(10);
+
+    private static readonly RetryPolicy Soon = new(1000, n => TimeSpan.FromSeconds(Math.Min(n, 30)));
+
+    public override async Task<JobOutcome> RunAsync(IServiceProvider scope, byte[] arguments, JsonSerializerOptions json, JobContext context, CancellationToken ct)
+    {
+        var id = Turn.Read<WatchJob>(arguments).Transaction;
+        var store = scope.GetRequiredService<TransactionStore>();
+        if (await store.WatchAsync(id, ct) is not { } seen || StateWords.Read<TransactionState>(seen.State) is TransactionState.Committed or TransactionState.Aborted)
+        {
+            return JobOutcome.Succeeded;
+        }
+
+        if (await store.AbortIfOverdueAsync(id, ct))
+        {
+            scope.GetRequiredService<ILogger<Turn>>().Overdue(id);
+        }
+
+        await scope.GetRequiredService<Bus>().SendAsync(new TransactionTicked(id), ct);
+        return JobOutcome.SnoozeFor(Next(every * context.Attempt, seen.Left));
+    }
+
+    /// <summary>More and more rarely, but at the deadline in any case.</summary>
+    private static TimeSpan Next(TimeSpan wait, TimeSpan left)
+    {
+        var next = wait < Rarely ? wait : Rarely;
+        return left > TimeSpan.Zero && left < next ? left : next;
+    }
+}
