@@ -9,12 +9,12 @@ internal sealed class Decisions(Database database) : IDecisions
 
     public async Task<(string Name, string Origin)> InstallationAsync(CancellationToken ct) => (database.Schema, await _store.InstallationAsync(ct));
 
-    public async Task<IReadOnlyDictionary<Guid, Verdict>> AskAsync(IReadOnlyCollection<Guid> transactions, CancellationToken ct) =>
-        transactions.Count == 0 ? new Dictionary<Guid, Verdict>() : (await _store.ReadAsync([.. transactions], ct)).ToDictionary(t => t.Id, t => t switch
+    public async Task<IReadOnlyDictionary<Guid, Known>> AskAsync(IReadOnlyCollection<Guid> transactions, CancellationToken ct) =>
+        transactions.Count == 0 ? new Dictionary<Guid, Known>() : (await _store.ReadAsync([.. transactions], ct)).ToDictionary(t => t.Id, t => t switch
         {
-            { Commit: true } => new Verdict(Decision.Commit, t.Ended),
-            { Commit: false } => new Verdict(Decision.Abort, t.Ended || !t.Known),
-            { Known: true } => new Verdict(Decision.Open, false),
-            _ => new Verdict(Decision.Unknown, true),
+            { Commit: true } => new Known(Decision.Commit, t.Ended),
+            { Commit: false } => new Known(Decision.Abort, t.Ended || !t.Known),
+            { Known: true } => new Known(Decision.Open, false),
+            _ => new Known(Decision.Unknown, true),
         });
 }

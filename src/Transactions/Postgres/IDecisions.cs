@@ -13,7 +13,7 @@ internal enum Decision
 
 /// <param name="Decision">What was decided.</param>
 /// <param name="Ended">All branches have done it, or nobody knows of it any more: no verb will come for it.</param>
-internal readonly record struct Verdict(Decision Decision, bool Ended);
+internal readonly record struct Known(Decision Decision, bool Ended);
 
 /// <summary>The coordinator's decisions, as somebody asks who has waited long enough to be told.</summary>
 internal interface IDecisions
@@ -22,5 +22,5 @@ internal interface IDecisions
     Task<(string Name, string Origin)> InstallationAsync(CancellationToken ct);
 
     /// <summary>What is decided, all of one instant. Has an entry for every id.</summary>
-    Task<IReadOnlyDictionary<Guid, Verdict>> AskAsync(IReadOnlyCollection<Guid> transactions, CancellationToken ct);
+    Task<IReadOnlyDictionary<Guid, Known>> AskAsync(IReadOnlyCollection<Guid> transactions, CancellationToken ct);
 }

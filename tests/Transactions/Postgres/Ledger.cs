@@ -23,6 +23,9 @@ internal sealed class Ledger : IAsyncDisposable
 
     public NpgsqlDataSource Source { get; }
 
+    /// <summary>For a host that connects by itself.</summary>
+    public required string ConnectionString { get; init; }
+
     public LogLines Log { get; }
 
     public Decided Decided { get; }
@@ -40,10 +43,11 @@ internal sealed class Ledger : IAsyncDisposable
             await create.ExecuteNonQueryAsync();
         }
 
-        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(await Servers.CurrentPostgres) { Database = name, MaxPoolSize = 10 });
+        var settings = new NpgsqlConnectionStringBuilder(await Servers.CurrentPostgres) { Database = name, MaxPoolSize = 10 };
+        var source = NpgsqlDataSource.Create(settings);
         var options = new ParticipantDatabaseOptions { AskAfter = TimeSpan.Zero };
         configure?.Invoke(options);
-        var ledger = new Ledger(server, source, new LogLines(), decided ?? new Decided(), options);
+        var ledger = new Ledger(server, source, new LogLines(), decided ?? new Decided(), options) { ConnectionString = settings.ConnectionString };
         await ledger.SqlAsync("create table account (name text primary key, balance numeric not null check (balance >= 0)); insert into account values ('ann', 100), ('bob', 100)");
         return ledger;
     }
@@ -127,17 +131,17 @@ internal sealed class Ledger : IAsyncDisposable
 /// <summary>What is decided, as the test says.</summary>
 internal sealed class Decided : IDecisions
 {
-    private readonly Dictionary<Guid, Verdict> _verdicts = [];
+    private readonly Dictionary<Guid, Known> _verdicts = [];
 
     /// <summary>A name of its own for each, because gids are unique over all databases of the server.</summary>
     public string Name { get; init; } = "t" + Guid.NewGuid().ToString("N")[..12];
 
     public string Origin { get; init; } = "then";
 
-    public void Decide(BranchGid gid, Decision decision, bool ended = false) => _verdicts[gid.Transaction] = new Verdict(decision, ended);
+    public void Decide(BranchGid gid, Decision decision, bool ended = false) => _verdicts[gid.Transaction] = new Known(decision, ended);
 
     public Task<(string Name, string Origin)> InstallationAsync(CancellationToken ct) => Task.FromResult((Name, Origin));
 
-    public Task<IReadOnlyDictionary<Guid, Verdict>> AskAsync(IReadOnlyCollection<Guid> transactions, CancellationToken ct) =>
-        Task.FromResult<IReadOnlyDictionary<Guid, Verdict>>(transactions.ToDictionary(t => t, t => _verdicts.GetValueOrDefault(t, new Verdict(Decision.Unknown, true))));
+    public Task<IReadOnlyDictionary<Guid, Known>> AskAsync(IReadOnlyCollection<Guid> transactions, CancellationToken ct) =>
+        Task.FromResult<IReadOnlyDictionary<Guid, Known>>(transactions.ToDictionary(t => t, t => _verdicts.GetValueOrDefault(t, new Known(Decision.Unknown, true))));
 }

@@ -47,7 +47,7 @@ public sealed class PreparedTransactionsTests
     {
         await using var ledger = await Ledger.CreateAsync();
         var gid = await ledger.GidAsync();
-        await using (var other = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(await Servers.CurrentPostgres) { Database = ledger.Source.OpenConnection().Database, Pooling = false }))
+        await using (var other = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ledger.ConnectionString) { Pooling = false }))
         {
             await new PreparedTransactions(other, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance).PrepareAsync(gid, Ledger.WorkAsync, default);
         }
