@@ -18,17 +18,20 @@ internal static partial class Arrows
         ["EntityFrameworkCore"] = [.. Servers, "Producer"],
         ["Worker"] = Servers,
         ["Scheduler"] = Servers,
+        ["Transactions"] = [.. Servers, "Producer", "Worker"],
         ["Hosting"] = ["Contracts", "Coordination"],
         ["Cli"] = [.. Servers, "Producer", "Worker", "Scheduler", "Hosting"],
     };
 
     /// <summary>The only room that may name the types of a package.</summary>
-    private static readonly Dictionary<string, string> Owner = new() { ["Npgsql"] = "Postgres", ["NpgsqlTypes"] = "Postgres", ["RabbitMQ"] = "RabbitMq", ["OpenTelemetry"] = "Hosting" };
+    private static readonly Dictionary<string, string> Owner = new() { ["Npgsql"] = "Postgres", ["NpgsqlTypes"] = "Postgres", ["RabbitMQ"] = "RabbitMq", ["OpenTelemetry"] = "Hosting", ["MassTransit"] = "Transactions" };
 
     /// <summary>What others name all the same, each with its reason.</summary>
     private static readonly Dictionary<(string Room, string Type), string> Exceptions = new()
     {
         [("Producer", "Npgsql.NpgsqlTransaction")] = "part of the public surface: enqueue in the caller's own transaction",
+        [("Transactions", "Npgsql.NpgsqlTransaction")] = "part of the public surface: begin in the caller's own transaction; and jobs in the coordinator's",
+        [("Transactions", "Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.NpgsqlDbContextOptionsBuilder")] = "the context of the saga repository; its one statement is in TransactionStore",
         [("Coordination", "Npgsql.NpgsqlConnection")] = "a session owns one connection; what is said on it is in SessionStore",
         [("Coordination", "Npgsql.NpgsqlConnectionStringBuilder")] = "only to find out at start whether the text is a connection string",
         [("Coordination", "RabbitMQ.Client.Exceptions.AuthenticationFailureException")] = "tells a broker that refuses from one that is away, at start",

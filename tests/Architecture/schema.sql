@@ -13,6 +13,11 @@ table batch
   on_completion jsonb
   constraint batch_pk PRIMARY KEY (id)
   CREATE INDEX batch_open ON jobs.batch USING btree (id) WHERE (completed_at IS NULL)
+table branch_fence
+  key text not null
+  fence bigint not null
+  at timestamp with time zone not null default now()
+  constraint branch_fence_pkey PRIMARY KEY (key)
 table cancel_request
   job uuid not null
   session uuid not null
@@ -373,6 +378,53 @@ table throughput
   wait_seconds double precision not null
   run_seconds double precision not null
   constraint throughput_pk PRIMARY KEY (at, queue, state)
+table transaction
+  id uuid not null
+  name text not null
+  mode text not null
+  state text not null
+  priority smallint not null
+  created_at timestamp with time zone not null default now()
+  deadline_at timestamp with time zone not null
+  decided_at timestamp with time zone
+  ended_at timestamp with time zone
+  reason text
+  constraint transaction_mode_check CHECK ((mode = ANY (ARRAY['twoPhase'::text, 'saga'::text])))
+  constraint transaction_pkey PRIMARY KEY (id)
+  constraint transaction_state_check CHECK ((state = ANY (ARRAY['running'::text, 'committing'::text, 'aborting'::text, 'committed'::text, 'aborted'::text, 'parked'::text])))
+  CREATE INDEX transaction_ended ON jobs.transaction USING btree (ended_at) WHERE (ended_at IS NOT NULL)
+  CREATE INDEX transaction_live ON jobs.transaction USING btree (created_at) WHERE (ended_at IS NULL)
+table transaction_branch
+  transaction_id uuid not null
+  number integer not null
+  stage integer not null
+  kind text not null
+  queue text not null
+  args json not null
+  compensated boolean not null
+  max_attempts integer
+  park_after integer
+  state text not null
+  round integer not null default 0
+  verb text
+  job uuid
+  after uuid
+  reason text
+  asked_at timestamp with time zone
+  voted_at timestamp with time zone
+  ended_at timestamp with time zone
+  constraint transaction_branch_pkey PRIMARY KEY (transaction_id, number)
+  constraint transaction_branch_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'preparing'::text, 'prepared'::text, 'refused'::text, 'committing'::text, 'committed'::text, 'aborting'::text, 'aborted'::text, 'parked'::text])))
+  constraint transaction_branch_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES jobs.transaction(id) ON DELETE CASCADE
+  constraint transaction_branch_verb_check CHECK ((verb = ANY (ARRAY['prepare'::text, 'commit'::text, 'abort'::text])))
+table transaction_decision
+  transaction_id uuid not null
+  decision text not null
+  reason text
+  decided_at timestamp with time zone not null default now()
+  constraint transaction_decision_decision_check CHECK ((decision = ANY (ARRAY['commit'::text, 'abort'::text])))
+  constraint transaction_decision_pkey PRIMARY KEY (transaction_id)
+  constraint transaction_decision_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES jobs.transaction(id) ON DELETE CASCADE
 table watch
   job uuid not null
   session uuid not null
