@@ -5,13 +5,14 @@ using Spectre.Console;
 
 namespace Jobs.Bench;
 
-/// <summary>What a limit that is never reached costs: the same no-op jobs drained by one worker, without and with it, in turns in one process.</summary>
+/// <summary>What a limit that is never reached costs, and a fair queue: the same no-op jobs drained by one worker, without and with it, in turns in one process.</summary>
 internal sealed class Limits(BenchOptions options, StepLog steps, CancellationToken stop)
 {
     public const string None = "no_limit";
     private const int Concurrency = 100;
     private const int WarmJobs = 10_000;
     private const int Keys = 10_000;
+    private const int FairValues = 100;
 
     private static readonly Case[] All =
     [
@@ -19,6 +20,7 @@ internal sealed class Limits(BenchOptions options, StepLog steps, CancellationTo
         new("queue_limit", "the queue has a million slots", 1, _ => new JobLimit("queue") { Queue = Load.Queue, Slots = 1_000_000 }),
         new("key_limit", $"each of {Keys:N0} keys has 100 slots", Keys, _ => new JobLimit("key") { Queue = Load.Queue, Key = "key", Slots = 100 }),
         new("rate_limit", "a rate of 1.2 times the speed", 1, speed => new JobLimit("rate") { Queue = Load.Queue, Rate = new(speed * 1.2, TimeSpan.FromSeconds(1)) }),
+        new("fair_queue", $"the queue is fair, {FairValues} values take turns", FairValues, null, Fair: true),
     ];
 
     private int Jobs => options.Quick ? 30_000 : 100_000;
@@ -76,6 +78,11 @@ internal sealed class Limits(BenchOptions options, StepLog steps, CancellationTo
                 await run.Limits.SetAsync(limit, ct: stop);
             }
 
+            if (one.Fair)
+            {
+                await run.Operator.SetFairnessAsync(new QueueName(Load.Queue), "key", stop);
+            }
+
             var n = 0;
             await run.Client.EnqueueManyAsync(Enumerable.Range(0, WarmJobs + Jobs).Select(_ => new KeyedJob($"key-{n++ * 7919L % one.Keys}", Load.Text)));
             await run.DispatchedAsync(Load.Queue, WarmJobs + Jobs);
@@ -96,7 +103,7 @@ internal sealed class Limits(BenchOptions options, StepLog steps, CancellationTo
         return Jobs / clock.Elapsed.TotalSeconds;
     }
 
-    private sealed record Case(string Name, string Words, int Keys, Func<double, JobLimit>? Limit);
+    private sealed record Case(string Name, string Words, int Keys, Func<double, JobLimit>? Limit, bool Fair = false);
 }
 
 /// <summary>One kind of limit: its median rate and the ratio to none.</summary>

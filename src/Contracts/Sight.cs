@@ -49,7 +49,15 @@ public sealed record QueueInfo(string Name, IReadOnlyDictionary<JobState, long> 
 
     /// <summary>A queued job gains a level of priority each time it has waited for so long; null: priorities stay as they are.</summary>
     public TimeSpan? Ageing { get; init; }
+
+    /// <summary>Its jobs are started in turn; null: in the order in which they were queued.</summary>
+    public QueueFairness? Fairness { get; init; }
 }
+
+/// <summary>How a queue is fair: within a level of priority the values of a key take turns.</summary>
+/// <param name="Key">The path of the key in the arguments.</param>
+/// <param name="Weights">How many jobs of a value are started in its turn, where that was set; others have one.</param>
+public sealed record QueueFairness(string Key, IReadOnlyDictionary<string, int> Weights);
 
 /// <summary>One process that takes part, as it described itself when it started.</summary>
 /// <param name="Id">A random id, new at each start and after each presumed death.</param>

@@ -14,6 +14,7 @@ internal sealed class Admissions(LimitStore store, TicketPublisher tickets, Coor
     private const int Most = 500;
 
     private const int GatesAtOnce = 200;
+    private const int FewGates = 4;
 
     private readonly Lock _lock = new();
     private HashSet<string> _gates = [];
@@ -58,15 +59,29 @@ internal sealed class Admissions(LimitStore store, TicketPublisher tickets, Coor
         }
     }
 
-    /// <summary>Those who have room at these gates now, or in some seconds. A statement for so many gates, so that none holds the locks of thousands.</summary>
+    /// <summary>
+    /// Those who have room at these gates now, or in some seconds. A statement for so many gates, so that none holds the locks of thousands; few gates have a statement each, so that none
+    /// waits for the lock of another.
+    /// </summary>
     public async Task AdmitNowAsync(IReadOnlyCollection<string> gates, double ahead, CancellationToken ct)
     {
+        if (gates.Count <= FewGates)
+        {
+            await Task.WhenAll(gates.Select(g => AdmitAtAsync([g], ahead, ct)));
+            return;
+        }
+
         foreach (var page in gates.Chunk(GatesAtOnce))
         {
-            var admitted = await Transient.RetryAsync(c => store.AdmitAsync(page, ahead, Most, c), "admit at gates", log, ct, Transient.Few);
-            telemetry.Admitted(admitted);
-            await tickets.SendAsync(admitted, ct);
+            await AdmitAtAsync(page, ahead, ct);
         }
+    }
+
+    private async Task AdmitAtAsync(string[] gates, double ahead, CancellationToken ct)
+    {
+        var admitted = await Transient.RetryAsync(c => store.AdmitAsync(gates, ahead, Most, c), "admit at gates", log, ct, Transient.Few);
+        telemetry.Admitted(admitted);
+        await tickets.SendAsync(admitted, ct);
     }
 
     private async Task AdmitAsync(Task before)

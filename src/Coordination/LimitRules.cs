@@ -65,7 +65,7 @@ internal static class LimitRules
         : PathFault(rate.Cost, "cost");
 
     /// <summary>Names joined by dots, as they stand in the JSON.</summary>
-    private static string? PathFault(string? path, string what) =>
+    public static string? PathFault(string? path, string what) =>
         path is null ? null
         : path.Split('.') is var names && (names.Length > DeepestPath || Array.Exists(names, n => n.Length is 0 or > 100 || n.Any(char.IsControl)))
             ? $"the {what} \"{path}\" is no path; use up to {DeepestPath} names of the JSON joined by dots, for example tenantId or customer.id."

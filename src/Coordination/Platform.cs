@@ -43,6 +43,7 @@ internal static class Platform
         services.TryAddSingleton<BrokerTelemetry>();
         services.TryAddSingleton<Pulses>();
         services.TryAddSingleton<LimitStore>();
+        services.TryAddSingleton<FairStore>();
         services.TryAddSingleton<LimitQuery>();
         services.TryAddSingleton<DeclaredLimits>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<JobsOptions>, LimitValidation>());

@@ -89,7 +89,7 @@ internal sealed class JobStore(Database database)
             "claim_limited", Param.Of(session), Param.Of(ids), Param.Of(dispatches), Param.Of(queue), Param.Of(types), Param.Of(ahead));
         CrashPoint.Hit("X2");
         await using var reader = await command.ExecuteReaderAsync(ct);
-        var (from, blocked) = (claimed.Count, 0);
+        var (from, blocked, fair) = (claimed.Count, 0, false);
         List<string> gates = [];
         Dictionary<JobId, double?>? said = null; // null: it is blocked
         while (await reader.ReadAsync(ct))
@@ -109,8 +109,11 @@ internal sealed class JobStore(Database database)
                 case "admit":
                     gates.Add(reader.GetString(5));
                     break;
+                case "fair":
+                    fair = true;
+                    break;
                 default:
-                    return new LimitedClaim(true, [], 0);
+                    return new LimitedClaim(true, [], 0, false);
             }
         }
 
@@ -128,10 +131,10 @@ internal sealed class JobStore(Database database)
             claimed.RemoveRange(to, claimed.Count - to);
         }
 
-        return new LimitedClaim(false, gates, blocked);
+        return new LimitedClaim(false, gates, blocked, fair);
     }
 
-    /// <summary>Whether a limit may apply to these jobs; a plain claim takes none of them then.</summary>
+    /// <summary>Whether a limit may apply to these jobs, or their queue is fair; a plain claim takes none of them then.</summary>
     public async Task<bool> IsLimitedAsync(string queue, string[] types, CancellationToken ct)
     {
         await using var command = database.Command("is_limited", Param.Of(queue), Param.Of(types));
@@ -139,9 +142,9 @@ internal sealed class JobStore(Database database)
     }
 
     /// <summary>After a claim whose outcome is unknown: what it did claim for this session, and what the session had claimed before.</summary>
-    public async Task ClaimedBySessionAsync(Guid session, Guid[] ids, string[] types, List<ClaimedJob> claimed, CancellationToken ct)
+    public async Task ClaimedBySessionAsync(Guid session, Guid[] ids, string queue, string[] types, List<ClaimedJob> claimed, CancellationToken ct)
     {
-        await using var command = database.Command("claimed_by_session", Param.Of(session), Param.Of(ids));
+        await using var command = database.Command("claimed_by_session", Param.Of(session), Param.Of(ids), Param.Of(queue));
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))
         {

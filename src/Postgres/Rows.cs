@@ -97,6 +97,7 @@ internal readonly record struct EndReport(int Written, Followed Followed, IReadO
         [.. a.Gates, .. b.Gates]);
 }
 
-/// <summary>What a claim said beside the jobs it claimed: that no limit applies there, which gates have room although somebody waits, and how many jobs are blocked now.</summary>
+/// <summary>What a claim said beside the jobs it claimed: that no limit applies there and the queue is not fair, which gates have room although somebody waits, how many jobs are blocked now, and whether
+/// the queue is fair (and not paused): then its tickets were used up, whichever jobs they named.</summary>
 [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
-internal readonly record struct LimitedClaim(bool Unlimited, IReadOnlyList<string> Gates, int Blocked);
+internal readonly record struct LimitedClaim(bool Unlimited, IReadOnlyList<string> Gates, int Blocked, bool Fair);

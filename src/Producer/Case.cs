@@ -11,6 +11,9 @@ internal sealed record Case(JobInfo Job, DateTimeOffset Now, IReadOnlyList<Prese
     /// <summary>What is before it; only for a queued job.</summary>
     public Line? Line { get; init; }
 
+    /// <summary>Whose turn it waits for; null when its queue is not fair.</summary>
+    public Turn? Turn { get; init; }
+
     public IEnumerable<Presence> Alive => Processes.Where(p => p.HeartbeatAge <= Ttl);
 
     /// <summary>Live workers of its queue that take jobs.</summary>

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Producer;
 
 /// <summary>Says why a job is where it is and when it goes on. The one list of reasons: whatever else may hold a job back adds its method to <see cref="Reasons"/> and its line here.</summary>
-internal sealed class Explainer(QueryStore query, StoryStore store, Reasons reasons, LimitReasons limits, IOptions<JobsOptions> options)
+internal sealed class Explainer(QueryStore query, StoryStore store, FairStore fair, Reasons reasons, LimitReasons limits, IOptions<JobsOptions> options)
 {
     private delegate Task<Explanation?> Reason(Case job, CancellationToken ct);
 
@@ -37,7 +37,7 @@ internal sealed class Explainer(QueryStore query, StoryStore store, Reasons reas
         var scene = new Case(job, now, processes, options.Value.SessionTtl);
         if (job.State == JobState.Queued)
         {
-            scene = scene with { Queue = await store.QueueAsync(job.Queue, ct), Line = await store.LineAsync(job.Queue, job.Id, MostTickets, ct) };
+            scene = scene with { Queue = await store.QueueAsync(job.Queue, ct), Line = await store.LineAsync(job.Queue, job.Id, MostTickets, ct), Turn = await fair.TurnAsync(job.Id, MostTickets, ct) };
         }
 
         var found = new List<Explanation>();

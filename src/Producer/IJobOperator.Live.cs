@@ -40,6 +40,26 @@ public partial interface IJobOperator
     Task SetAgeingAsync(QueueName queue, TimeSpan? each, CancellationToken ct = default);
 
     /// <summary>
+    /// Has the jobs of a queue started in turn of the values of a key, so that nobody who floods it delays the others: within a level of priority each value that has something waiting is
+    /// served one job a round, or as many as its weight says. Jobs whose arguments have no such key share one turn. What waits already takes part from the return of this call on. The bound,
+    /// and what it costs, is in docs/FAIRNESS.md.
+    /// </summary>
+    /// <param name="queue">The queue; it need not exist yet.</param>
+    /// <param name="key">A path into the arguments as they stand in the JSON, with dots into objects: <c>tenantId</c>. Null: no more; what waits is still served in turn, new jobs come after their tickets.</param>
+    /// <param name="ct">Stops it; the leading scheduler finishes what was begun.</param>
+    /// <exception cref="ArgumentException"><paramref name="key"/> is no path.</exception>
+    Task SetFairnessAsync(QueueName queue, string? key, CancellationToken ct = default);
+
+    /// <summary>How many jobs of a value are started in its turn, from the next claim on.</summary>
+    /// <param name="queue">A fair queue.</param>
+    /// <param name="value">A value of its key, as text.</param>
+    /// <param name="weight">1 to 1,000. Default 1.</param>
+    /// <param name="ct">Cancels the call.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="weight"/> is out of range.</exception>
+    /// <exception cref="JobsException">The queue is not fair.</exception>
+    Task SetFairWeightAsync(QueueName queue, string value, int weight, CancellationToken ct = default);
+
+    /// <summary>
     /// Gives a queue so many slots in each worker, or in one: how many of its handlers may run there at once. In force within a second, over configuration and code, and in workers that start later,
     /// until it is cleared. Fewer than run: those that run go on, and none is started until fewer run. Set anew, the newest order counts; of several for one worker, the most particular one:
     /// its session, its program on its machine, its machine, all.

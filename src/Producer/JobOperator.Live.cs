@@ -1,3 +1,4 @@
+using Jobs.Coordination;
 using Jobs.Postgres;
 
 namespace Jobs.Producer;
@@ -6,6 +7,7 @@ namespace Jobs.Producer;
 internal sealed partial class JobOperator
 {
     private static readonly TimeSpan LeastAgeing = TimeSpan.FromSeconds(1);
+    private const int MostWeight = 1000;
     private static readonly TimeSpan MostAgeing = TimeSpan.FromDays(7);
     private const int MostSlots = 10_000; // as WorkerOptions.MaxConcurrency
     private const int MostWorker = 200;
@@ -40,6 +42,23 @@ internal sealed partial class JobOperator
         }
 
         return queueStore.SetAgeingAsync(queue.Value, (int?)each?.TotalSeconds, ct);
+    }
+
+    public Task SetFairnessAsync(QueueName queue, string? key, CancellationToken ct = default) =>
+        LimitRules.PathFault(key, "key of the fairness") is { } fault ? throw new ArgumentException($"Queue \"{queue}\" cannot be made fair: {fault}", nameof(key)) : fairStore.SetAsync(queue.Value, key, ct);
+
+    public async Task SetFairWeightAsync(QueueName queue, string value, int weight, CancellationToken ct = default)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        if (weight is < 1 or > MostWeight)
+        {
+            throw new ArgumentOutOfRangeException(nameof(weight), weight, $"The weight {weight} is not allowed; use 1 to {MostWeight:N0}.");
+        }
+
+        if (!await fairStore.SetWeightAsync(queue.Value, value, weight, ct))
+        {
+            throw new JobsException($"Queue \"{queue}\" is not fair, so a weight has no meaning there. Give it a key first: jobs queues fair {queue} --key tenantId");
+        }
     }
 
     public Task SetSlotsAsync(QueueName queue, int slots, string? worker = null, Act? act = null, CancellationToken ct = default) => SetAsync(SlotSetting.OfQueue, queue.Value, slots, worker, act, ct);

@@ -4,7 +4,7 @@ namespace Jobs.Producer;
 
 /// <summary>What an operator looks at and does. Every action is a guarded statement: it never acts on what was seen before.</summary>
 internal sealed partial class JobOperator(
-    QueryStore query, JobSearch search, QueueStore queueStore, Control control, Storyteller storyteller, Explainer explainer, Doctor doctor, TimeProvider time) : IJobOperator
+    QueryStore query, JobSearch search, QueueStore queueStore, FairStore fairStore, Control control, Storyteller storyteller, Explainer explainer, Doctor doctor, TimeProvider time) : IJobOperator
 {
     private const int MaxPage = 1000;
 
@@ -20,7 +20,8 @@ internal sealed partial class JobOperator(
         return search.ListAsync(filter, page, ct);
     }
 
-    public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) => await queueStore.WithSettingsAsync(await query.QueuesAsync(ct), ct);
+    public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken ct = default) =>
+        await fairStore.WithFairnessAsync(await queueStore.WithSettingsAsync(await query.QueuesAsync(ct), ct), ct);
 
     public Task<IReadOnlyList<SessionInfo>> SessionsAsync(CancellationToken ct = default) => query.SessionsAsync(ct);
 

@@ -122,17 +122,17 @@ internal sealed class Reasons(StoryStore store)
 
     public async Task<Explanation?> AheadAsync(Case c, CancellationToken ct)
     {
+        if (c.Turn is { } turn)
+        {
+            return await WaitsForTurnAsync(c, turn, ct);
+        }
+
         if (c.Line is not { Ahead: > 0 } line)
         {
             return null;
         }
 
-        var (minutes, ended) = (1, await store.EndedLatelyAsync(c.Job.Queue, Lately, ct));
-        if (ended == 0)
-        {
-            (minutes, ended) = (Longer, await store.EndedLatelyAsync(c.Job.Queue, Longer * Lately, ct));
-        }
-
+        var (minutes, ended) = await PaceAsync(c, ct);
         var ahead = $"{(line.Cut ? "At least " : "")}{Phrase.Count(line.Ahead, "job")} {(line.Ahead == 1 ? "is" : "are")} ahead of it"
             + (line.Above == line.Ahead ? ", all of a higher priority" : line.Above > 0 ? $", {line.Above:N0} of them of a higher priority" : " at the same priority");
         if (ended == 0)
@@ -143,6 +143,35 @@ internal sealed class Reasons(StoryStore store)
         var left = TimeSpan.FromMinutes((double)line.Ahead * minutes / ended);
         var pace = minutes == 1 ? $"{ended:N0} a minute" : $"{ended:N0} in {minutes} minutes";
         return new("jobs-ahead", $"{ahead}, and queue \"{c.Job.Queue}\" ends {pace}: about {Phrase.Duration(left)} at that pace.") { Since = line.TicketAt, Until = c.Now + left };
+    }
+
+    /// <summary>In a fair queue what is ahead is no matter of tickets: of its own value those that are older, of every other as many as it is served meanwhile.</summary>
+    private async Task<Explanation?> WaitsForTurnAsync(Case c, Turn turn, CancellationToken ct)
+    {
+        var ahead = turn.Own + turn.Others + turn.Above;
+        if (ahead == 0)
+        {
+            return null;
+        }
+
+        var (minutes, ended) = await PaceAsync(c, ct);
+        var text = $"It waits for its turn: {(turn.Key is null ? $"what queue \"{c.Job.Queue}\" has left from when it was fair" : $"queue \"{c.Job.Queue}\"")} is served in turn{(turn.Key is null ? "" : $" of {turn.Key}")}; "
+            + $"{Phrase.Count(turn.Own, "job")} of {(turn.Value.Length == 0 ? "those without it" : $"\"{turn.Value}\"")} {(turn.Own == 1 ? "is" : "are")} before it, and {turn.Active:N0} {(turn.Active == 1 ? "value has" : "values have")} jobs waiting at its priority"
+            + $"{(turn.Above > 0 ? $", and {Phrase.Count(turn.Above, "job")} of a higher priority" : "")}. Of what waits now up to {Phrase.Count(ahead, "job")} {(ahead == 1 ? "is" : "are")} started before it";
+        if (ended == 0)
+        {
+            return new("fair-turn", $"{text}, and the queue has ended none in the last {Longer} minutes.") { Since = turn.TicketAt };
+        }
+
+        var left = TimeSpan.FromMinutes((double)ahead * minutes / ended);
+        return new("fair-turn", $"{text}: about {Phrase.Duration(left)} at the pace of the last {(minutes == 1 ? "minute" : $"{minutes} minutes")}.") { Since = turn.TicketAt, Until = c.Now + left };
+    }
+
+    /// <summary>How many jobs of its queue ended in so many minutes.</summary>
+    private async Task<(int Minutes, long Ended)> PaceAsync(Case c, CancellationToken ct)
+    {
+        var ended = await store.EndedLatelyAsync(c.Job.Queue, Lately, ct);
+        return ended > 0 ? (1, ended) : (Longer, await store.EndedLatelyAsync(c.Job.Queue, Longer * Lately, ct));
     }
 
     public static Explanation? Busy(Case c)
@@ -158,6 +187,11 @@ internal sealed class Reasons(StoryStore store)
 
     public static Explanation? Ticket(Case c)
     {
+        if (c.Turn is { Own: > 0 } or { Active: > 1 } or { Above: > 0 })
+        {
+            return null; // any ticket of its queue may be its own
+        }
+
         if (c.Paused || c.Busy || !c.Able.Any() || !c.Scheduled || c.Line is not { TicketAt: { } sent })
         {
             return null;

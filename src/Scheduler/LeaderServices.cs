@@ -4,7 +4,7 @@ namespace Jobs.Scheduler;
 
 /// <summary>What the leading scheduler does, one service a file. Each says how long to wait before it is run again.</summary>
 internal sealed class LeaderServices(
-    DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Canceller canceller, Ageing ageing, Throughput throughput, Gatekeeper gatekeeper, Retention retention, Audit audit, Depths depths)
+    DueJobs due, Recurring recurring, Reconciler reconciler, Expirer expirer, TieSweep ties, Canceller canceller, Ageing ageing, Fairness fairness, Throughput throughput, Gatekeeper gatekeeper, Retention retention, Audit audit, Depths depths)
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
@@ -18,6 +18,7 @@ internal sealed class LeaderServices(
         ("Canceller", Each(Second, canceller.RunOnceAsync)),
         ("Gatekeeper", gatekeeper.RunOnceAsync),
         ("Ageing", Each(Second, ageing.RunOnceAsync)),
+        ("Fairness", Each(Second, fairness.RunOnceAsync)),
         ("Throughput", throughput.RunOnceAsync),
         ("Retention", Each(Retention.Interval, retention.RunOnceAsync)),
         ("Audit", ct => audit.RunOnceAsync(lead, ct)),

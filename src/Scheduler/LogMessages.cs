@@ -71,6 +71,12 @@ internal static partial class LogMessages
     [LoggerMessage(1562, LogLevel.Debug, "{Count} gates of limits at which nothing happens any more were forgotten")]
     public static partial void GatesForgotten(this ILogger log, int count);
 
+    [LoggerMessage(1563, LogLevel.Debug, "What waited in queue {Queue} when it was made fair has its values")]
+    public static partial void FairQueueFilled(this ILogger log, string queue);
+
+    [LoggerMessage(1564, LogLevel.Debug, "{Count} queues that are fair no more have nothing left to serve in turn")]
+    public static partial void FairnessForgotten(this ILogger log, int count);
+
     [LoggerMessage(1570, LogLevel.Error, "The audit found what should be impossible, {Finding}: {Count} jobs, the oldest since {Oldest}. `jobs doctor` says what to do")]
     public static partial void Found(this ILogger log, string finding, long count, DateTimeOffset? oldest);
 }

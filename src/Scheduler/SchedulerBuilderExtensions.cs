@@ -40,6 +40,7 @@ public static class SchedulerBuilderExtensions
         services.TryAddSingleton<Canceller>();
         services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<Ageing>();
+        services.TryAddSingleton<Fairness>();
         services.TryAddSingleton<Retention>();
         services.TryAddSingleton<Throughput>();
         services.TryAddSingleton<Audit>();

@@ -25,7 +25,7 @@ internal sealed class Claimer(
     private readonly List<ClaimedJob> _claimed = [];
     private readonly List<Attempt> _attempts = []; // of what is in _claimed
     private readonly HashSet<string> _warned = [];
-    private bool _limited; // limits may apply here, so claims ask for them
+    private bool _limited; // limits may apply here, or the queue is fair, so claims ask for that
     private long _grants = -1; // of slots, when it was looked last
     private int _ahead;    // slots taken for tickets whose handlers are not started yet
 
@@ -171,7 +171,7 @@ internal sealed class Claimer(
         var dispatches = _tickets.ConvertAll(t => t.Dispatch).ToArray();
         var started = time.GetTimestamp();
         Lease? doubtful = null;
-        var blocked = 0;
+        var (blocked, fair) = (0, false);
         for (var n = 1; ; n++)
         {
             pulse.Begin();
@@ -185,7 +185,7 @@ internal sealed class Claimer(
 
                 var (before, repeated) = (_claimed.Count, doubtful == lease);
                 doubtful = lease;
-                blocked = await ClaimOnceAsync(lease, ids, dispatches);
+                (blocked, fair) = await ClaimOnceAsync(lease, ids, dispatches);
                 Hold(before, lease);
                 if (repeated)
                 {
@@ -204,7 +204,7 @@ internal sealed class Claimer(
         }
 
         telemetry.Claimed(queue, ids.Length, _claimed.Count, blocked, time.GetElapsedTime(started));
-        if (_claimed.Count == 0 && blocked == 0 && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
+        if (_claimed.Count == 0 && blocked == 0 && !fair && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
         {
             return false;
         }
@@ -217,9 +217,9 @@ internal sealed class Claimer(
         return true;
     }
 
-    /// <summary>One claim, of the kind that the limits here ask for.</summary>
-    /// <returns>How many are blocked now by a limit.</returns>
-    private async Task<int> ClaimOnceAsync(Lease lease, Guid[] ids, int[] dispatches)
+    /// <summary>One claim, of the kind that the limits here ask for. In a fair queue it takes as many jobs as there are tickets, whichever those name.</summary>
+    /// <returns>How many are blocked now by a limit; whether the queue is fair: its tickets are used up, also when nothing waits there any more.</returns>
+    private async Task<(int Blocked, bool Fair)> ClaimOnceAsync(Lease lease, Guid[] ids, int[] dispatches)
     {
         var before = _claimed.Count;
         while (true)
@@ -230,7 +230,7 @@ internal sealed class Claimer(
                 admissions.Admit(answer.Gates);
                 if (!answer.Unlimited)
                 {
-                    return answer.Blocked;
+                    return (answer.Blocked, answer.Fair);
                 }
             }
             else
@@ -238,18 +238,18 @@ internal sealed class Claimer(
                 await store.ClaimIfQueuedAsync(lease.Id, ids, dispatches, queue, _types, _claimed, CancellationToken.None);
                 if (_claimed.Count > before || !await store.IsLimitedAsync(queue, _types, CancellationToken.None))
                 {
-                    return 0;
+                    return (0, false);
                 }
             }
 
-            _limited = !_limited; // a rule was set, or the last one removed
+            _limited = !_limited; // a rule or fairness was set, or the last one removed
         }
     }
 
     private async Task AdoptAsync(Lease lease, Guid[] ids, CancellationToken stop)
     {
         var found = new List<ClaimedJob>();
-        await store.ClaimedBySessionAsync(lease.Id, ids, _types, found, stop);
+        await store.ClaimedBySessionAsync(lease.Id, ids, queue, _types, found, stop);
         found.RemoveAll(c => running.Holds(c.Id, c.Attempt)); // those this process runs anyway: a second ticket for them was in the batch
         var before = _claimed.Count;
         _claimed.AddRange(found);

@@ -33,6 +33,24 @@ table edge
   constraint edge_effect CHECK ((effect = ANY (ARRAY['cancel'::text, 'run'::text, 'hold'::text])))
   constraint edge_pk PRIMARY KEY (child, parent)
   CREATE INDEX edge_parent ON jobs.edge USING btree (parent) WHERE (held_at IS NULL)
+table fair_queue
+  name text not null
+  key text[]
+  set_at timestamp with time zone not null default now()
+  filled boolean not null default false
+  constraint fair_queue_pk PRIMARY KEY (name)
+table fair_turn with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, fillfactor=50)
+  line text not null
+  priority smallint not null
+  value text not null default ''::text
+  rest integer not null default 0
+  constraint fair_turn_pk PRIMARY KEY (line, priority)
+table fair_weight
+  queue text not null
+  value text not null
+  weight integer not null
+  constraint fair_weight_pk PRIMARY KEY (queue, value)
+  constraint fair_weight_range CHECK (((weight >= 1) AND (weight <= 1000)))
 table finding
   name text not null
   value bigint not null
@@ -208,12 +226,14 @@ table job with (autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=
   blocked_on text
   unique_was text
   woken_at timestamp with time zone
+  fair text
   constraint job_pk PRIMARY KEY (id)
   constraint job_priority CHECK (((priority >= 0) AND (priority <= 31)))
   CREATE INDEX job_batch ON jobs.job USING btree (batch, id) WHERE (batch IS NOT NULL)
-  CREATE INDEX job_blocked ON jobs.job USING btree (blocked_on, priority DESC, id) WHERE (blocked_on IS NOT NULL)
+  CREATE INDEX job_blocked ON jobs.job USING btree (blocked_on, ((fair IS NULL)), priority DESC, id) WHERE (blocked_on IS NOT NULL)
   CREATE INDEX job_due ON jobs.job USING btree (due_at) WHERE (due_at IS NOT NULL)
   CREATE INDEX job_expires ON jobs.job USING btree (expires_at) WHERE (expires_at IS NOT NULL)
+  CREATE INDEX job_fair ON jobs.job USING btree (COALESCE(blocked_on, queue), priority DESC, fair, id) WHERE ((fair IS NOT NULL) AND ((ticket_at IS NOT NULL) OR (blocked_on IS NOT NULL)))
   CREATE INDEX job_tags ON jobs.job USING gin (tags) WHERE (tags IS NOT NULL)
   CREATE INDEX job_ticket ON jobs.job USING btree (queue, ticket_at) WHERE (ticket_at IS NOT NULL)
   CREATE UNIQUE INDEX job_unique ON jobs.job USING btree (unique_key) WHERE (unique_key IS NOT NULL)
@@ -485,21 +505,17 @@ begin
     end if;
     if v_room > 0 then
       return query
-      with first as materialized (
-        select j.id from jobs.job j
-        where j.blocked_on = v_gate.id and not exists (select from jobs.queue q where q.name = j.queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now()))
-        order by j.priority desc, j.id limit v_room for update skip locked
-      )
+      with first as materialized (select n.id from jobs.next_blocked(v_gate.id, v_room) n (id)) -- 0018_fairness.sql
       update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
       from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
-      returning j.id, j.dispatch, j.queue, j.priority, j.type;
+      returning j.id, j.dispatch, j.queue, least(31, greatest(1, j.priority) + 1)::smallint, j.type;
       get diagnostics v_sent = row_count;
       update jobs.gate g set
         woken = v_sent + case when v_gate.lately then g.woken else 0 end, woken_before = case when v_gate.lately then g.woken_before else v_gate.kept end,
         woken_at = case when v_gate.lately then g.woken_at else now() end,
-        waiting = exists (select from jobs.job j where j.blocked_on = g.id)
+        waiting = jobs.is_awaited(g.id)
       where g.id = v_gate.id;
-      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
+      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not jobs.is_awaited(x.id);
     end if;
   end loop;
 end $function$
@@ -511,6 +527,25 @@ CREATE OR REPLACE FUNCTION jobs.burst_of(algorithm text, amount double precision
 AS $function$
   select case when algorithm = 'token' and lent > 0 then greatest(1, burst - amount / period * lent) else burst end
 $function$
+
+CREATE OR REPLACE FUNCTION jobs.choose_fair(p_session uuid, p_queue text, p_types text[], INOUT ids uuid[], INOUT dispatches integer[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_most  integer := cardinality(ids);
+  v_ids   uuid[];
+  v_under integer[];
+begin
+  -- An earlier claim of this session, whose answer was lost, has been committed or not when this goes on: it waits for no row of it.
+  perform pg_advisory_xact_lock(hashtextextended('jobs.fair ' || p_session || p_queue, 0));
+  select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}') into v_ids, v_under from (
+    select j.id, j.dispatch from unnest(ids, dispatches) as t (id, dispatch) join jobs.job j on j.id = t.id
+    where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null)
+    order by j.priority desc, j.id for update of j skip locked) l;
+  select v_ids || f.ids, v_under || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(v_ids)) f;
+end $function$
 
 CREATE OR REPLACE FUNCTION jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead double precision)
  RETURNS TABLE(said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamp with time zone, args json, timeout real, batch uuid, after uuid[], trace text, meta jsonb, limited boolean, wait double precision)
@@ -528,19 +563,24 @@ declare
   v_rated    integer;
   v_flat     boolean;   -- a rate, if there is one, is one for all these jobs, a token each
   v_n        integer;
+  v_fair     boolean := exists (select from jobs.fair_queue f where f.name = p_queue);
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
   select count(*), count(*) filter (where r.counts), coalesce(bool_and(r.key is null and r.type is null) filter (where r.counts), true), array_agg(r.name || ':' order by r.name) filter (where r.counts),
     coalesce(count(*) filter (where r.counts) = 1 and bool_and(r.key is not null and r.type is null) filter (where r.counts), false), min(r.slots) filter (where r.counts),
-    count(r.algorithm), bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null)
+    count(r.algorithm), coalesce(bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null), true)
     into v_rules, v_counting, v_same, v_names, v_alone, v_slots, v_rated, v_flat
     from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
-  if v_rules = 0 then
+  if v_rules = 0 and not v_fair then
     return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
     return;
   end if;
   if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
     return;
+  end if;
+  if v_fair then -- any of its jobs
+    select f.ids, f.dispatches into p_ids, p_dispatches from jobs.choose_fair(p_session, p_queue, p_types, p_ids, p_dispatches) f;
+    return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
   end if;
   if v_alone then
     select r.key into v_path from jobs.limit_rule r where r.name || ':' = v_names[1];
@@ -663,6 +703,121 @@ AS $function$
   select jobs.write_pending($10, $1, $2, $3, $4, $5, $6, $7, false, $8, $9, null, $11, $12, $13)
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.fair_of(p_queue text, p_args json)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(jobs.gate_key(p_args, f.key), '') from jobs.fair_queue f where f.name = p_queue and f.key is not null
+$function$
+
+CREATE OR REPLACE FUNCTION jobs.fair_order(p_line text, p_state jobs.state, p_priority smallint, p_types text[], p_paused text[], p_most integer, p_not uuid[], INOUT value text, INOUT rest integer, OUT ids uuid[])
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+#variable_conflict use_column
+declare
+  p_from    text := case when rest > 0 then value else value || chr(1) end; -- chr(1): the next text after it
+  p_rest    integer := rest;
+  v_values  text[];
+  v_weights integer[];
+  v_rounds  integer;
+  v_more    boolean;
+begin
+  with recursive ahead as (
+    (select j.fair as value, 1 as n from jobs.job j
+     where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair >= p_from and (j.ticket_at is not null or j.blocked_on is not null)
+       and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+     order by j.fair, j.id limit 1)
+    union all
+    select x.fair, a.n + 1 from ahead a cross join lateral (
+      select j.fair from jobs.job j
+      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > a.value and (j.ticket_at is not null or j.blocked_on is not null)
+        and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+      order by j.fair, j.id limit 1) x
+    where a.n < p_most
+  ), behind as (
+    (select j.fair as value, (select count(*)::integer from ahead) + 1 as n from jobs.job j
+     where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair < p_from and (j.ticket_at is not null or j.blocked_on is not null) and (select count(*) from ahead) < p_most
+       and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+     order by j.fair, j.id limit 1)
+    union all
+    select x.fair, b.n + 1 from behind b cross join lateral (
+      select j.fair from jobs.job j
+      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > b.value and j.fair < p_from and (j.ticket_at is not null or j.blocked_on is not null)
+        and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+      order by j.fair, j.id limit 1) x
+    where b.n < p_most
+  )
+  select array_agg(r.value order by r.n), array_agg(r.weight order by r.n), ceil(p_most::float8 / sum(r.weight))
+    into v_values, v_weights, v_rounds
+    from (select a.value, a.n, coalesce(case when p_state = 'queued' then (select w.weight from jobs.fair_weight w where w.queue = p_line and w.value = a.value)
+        else (select max(w.weight) from jobs.fair_weight w where w.value = a.value) end, 1) as weight -- a gate may hold back jobs of several queues
+      from (select * from ahead union all select * from behind) a) r;
+
+  -- So many rounds are enough unless some values have fewer jobs than that; then what is missing comes from the others.
+  while v_values is not null loop
+    select array_agg(c.id), (array_agg(c.value))[count(*)], (array_agg(c.rest))[count(*)], bool_or(c.found = c.most) into ids, value, rest, v_more
+      from (
+        select k.value, x.id, f.found, k.most,
+          case when x.n = f.found and f.found < k.most then 0 else (k.weight - (x.n + k.used) % k.weight) % k.weight end as rest
+        from (select u.value, u.i, u.weight, u.used, least(p_most + 1, u.weight * v_rounds - u.used) as most
+              from (select t.value, t.i, t.weight, case when t.i = 1 and p_rest > 0 and t.value = p_from then greatest(0, t.weight - p_rest) else 0 end as used
+                    from unnest(v_values, v_weights) with ordinality as t (value, weight, i)) u) k
+        cross join lateral (
+          select array(
+            select j.id from jobs.job j
+            where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair = k.value and (j.ticket_at is not null or j.blocked_on is not null)
+              and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+            order by j.id limit k.most) as ids offset 0) a
+        cross join lateral (select cardinality(a.ids) as found) f
+        cross join lateral unnest(a.ids) with ordinality as x (id, n)
+        order by (x.n + k.used - 1) / k.weight, k.i, x.n limit p_most) c; -- aggregated in this order
+    exit when cardinality(ids) >= p_most or not v_more;
+    v_rounds := v_rounds * 2;
+  end loop;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.fill_fair(p_queue text, p_above uuid, p_most integer)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_page uuid[];
+begin
+  select array_agg(p.id order by p.id) into v_page from (select j.id from jobs.job j where j.id > p_above order by j.id limit p_most) p;
+  with mine as materialized (
+    select j.id, jobs.fair_of(j.queue, j.args) as fair from jobs.job j
+    where j.id = any(v_page) and j.queue = p_queue and j.state <> 'running' and j.fair is distinct from jobs.fair_of(j.queue, j.args)
+    order by j.id for update
+  )
+  update jobs.job j set fair = m.fair from mine m where j.id = m.id and j.queue = p_queue and j.state <> 'running';
+  return v_page[cardinality(v_page)];
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.forget_fair()
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_gone text[];
+begin
+  with gone as (
+    delete from jobs.fair_queue f
+    where f.key is null and not exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = f.name and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null) and j.state = 'queued')
+    returning f.name
+  )
+  select array_agg(g.name) into v_gone from gone g;
+  delete from jobs.fair_turn t where t.line = any(v_gone);
+  delete from jobs.fair_weight w where w.queue = any(v_gone);
+  return coalesce(cardinality(v_gone), 0);
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.forget_gates(p_most integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -677,6 +832,7 @@ begin
   select array_agg(x.id) into v_gates from (select g.id from jobs.gate g where g.id in (select i.id from jobs.idle_gate i order by i.id limit p_most) order by g.id for update skip locked) x;
   delete from jobs.gate g where g.id = any(v_gates);
   delete from jobs.gate_exit x where x.id = any(v_gates);
+  delete from jobs.fair_turn t where t.line = any(v_gates);
   return coalesce(cardinality(v_gates), 0);
 end $function$
 
@@ -704,13 +860,22 @@ AS $function$
   select to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.is_awaited(p_gate text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return exists (select from jobs.job j where j.blocked_on = p_gate);
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.is_limited(p_queue text, p_types text[])
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types)));
+  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types))) or exists (select from jobs.fair_queue f where f.name = p_queue);
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.kept_trace(trace text)
@@ -841,6 +1006,30 @@ AS $function$
     52, 1), 53, 1), 'hex')::uuid
 $function$
 
+CREATE OR REPLACE FUNCTION jobs.next_blocked(p_gate text, p_most integer)
+ RETURNS SETOF uuid
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_paused text[] := array(select q.name from jobs.queue q where q.paused_at is not null and (q.paused_until is null or q.paused_until > now()));
+  v_turns  uuid[];
+begin
+  if not exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = p_gate and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null)) then
+    return query select j.id from jobs.job j where j.blocked_on = p_gate and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit p_most for update skip locked;
+    return;
+  end if;
+  select f.ids into v_turns from jobs.take_fair(p_gate, 'blocked', null, v_paused, p_most) f;
+  return query
+  with by_age as materialized (
+    select j.id, j.priority from jobs.job j where j.blocked_on = p_gate and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit p_most for update skip locked
+  ), both_kinds as (
+    select a.id, a.priority, a.id::text as age from by_age a
+    union all
+    select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+  )
+  select b.id from both_kinds b order by b.priority desc, b.age limit p_most;
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.next_hundredth(t timestamp with time zone, period double precision)
  RETURNS timestamp with time zone
  LANGUAGE sql
@@ -920,7 +1109,7 @@ begin
     end loop;
   end if;
 
-  -- One after another: those that were admitted, then by priority and age.
+  -- One after another: those that were admitted, then by priority and in the order of p_ids, which is that of age or, in a fair queue, of turns.
   if not v_fits then
     insert into jobs.gate_exit (id) select v_ids[n] from generate_series(1, cardinality(v_ids)) n where (v_rules[n]).counts order by n on conflict (id) do nothing;
     for c in select array_position(v_ids, x.id) as place, x.freed from jobs.gate_exit x where x.id = any(v_ids) order by x.id for update loop
@@ -935,7 +1124,7 @@ begin
         from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
         where (r.counts or r.algorithm is not null) and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) x
       where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and x.places is not null
-      order by j.woken_at is null, j.priority desc, j.id
+      order by j.woken_at is null, j.priority desc, array_position(p_ids, j.id)
     loop
       -- Room that was kept for it is its own now, or nobody's.
       if c.woken then
@@ -1208,6 +1397,20 @@ begin
   return v_resumed;
 end $function$
 
+CREATE OR REPLACE FUNCTION jobs.set_fairness(p_queue text, p_key text[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if p_key is null then
+    update jobs.fair_queue f set key = null, set_at = now(), filled = true where f.name = p_queue;
+    return;
+  end if;
+  insert into jobs.fair_queue (name, key) values (p_queue, p_key)
+  on conflict (name) do update set key = excluded.key, set_at = excluded.set_at, filled = fair_queue.key is not distinct from excluded.key and fair_queue.filled;
+  insert into jobs.fair_turn (line, priority) select p_queue, n from generate_series(0, 31) n on conflict do nothing;
+end $function$
+
 CREATE OR REPLACE FUNCTION jobs.set_limit(p_name text, p_queue text, p_type text, p_key text[], p_slots integer, p_algorithm text, p_amount double precision, p_period double precision, p_burst double precision, p_cost text[], p_origin text, p_by text, p_reason text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1296,6 +1499,64 @@ AS $function$
       order by t.n limit 1)
   end
 $function$
+
+CREATE OR REPLACE FUNCTION jobs.take_fair(p_line text, p_state jobs.state, p_types text[], p_paused text[], p_most integer, OUT ids uuid[], OUT dispatches integer[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  v_below  smallint := 32;
+  v_level  smallint;
+  v_turn   jobs.fair_turn;
+  v_mine   boolean;
+  v_value  text;
+  v_rest   integer;
+  v_tried  uuid[];
+  v_chosen uuid[];
+  v_got    uuid[];
+  v_under  integer[];
+begin
+  ids := '{}';
+  dispatches := '{}';
+  while cardinality(ids) < p_most loop
+    select j.priority into v_level from jobs.job j
+    where coalesce(j.blocked_on, j.queue) = p_line and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null) and j.priority < v_below
+      and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now())
+    order by j.priority desc, j.fair, j.id limit 1;
+    exit when not found;
+    v_below := v_level;
+    select t.* into v_turn from jobs.fair_turn t where t.line = p_line and t.priority = v_level for update skip locked;
+    v_mine := found;
+    if not v_mine then
+      select t.* into v_turn from jobs.fair_turn t where t.line = p_line and t.priority = v_level;
+      if not found and p_state = 'blocked' then -- under the lock of the gate; a queue has its rows from set_fairness, because two claims would wait for each other here
+        insert into jobs.fair_turn (line, priority) values (p_line, v_level) on conflict do nothing;
+        v_mine := found;
+      end if;
+    end if;
+    v_value := coalesce(v_turn.value, '');
+    v_rest := coalesce(v_turn.rest, 0);
+    v_tried := '{}';
+    loop
+      select o.ids, o.value, o.rest into v_chosen, v_value, v_rest
+        from jobs.fair_order(p_line, p_state, v_level, p_types, p_paused, p_most - cardinality(ids), v_tried, v_value, v_rest) o;
+      exit when v_chosen is null;
+      select coalesce(array_agg(l.id order by l.n), '{}'), coalesce(array_agg(l.dispatch order by l.n), '{}') into v_got, v_under from (
+        select j.id, j.dispatch, t.n from unnest(v_chosen) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+        where j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level for update of j skip locked) l;
+      ids := ids || v_got;
+      dispatches := dispatches || v_under;
+      exit when cardinality(v_got) = cardinality(v_chosen); -- else others were quicker: what comes after
+      v_tried := v_tried || v_chosen;
+    end loop;
+    if v_mine then
+      update jobs.fair_turn t set value = v_value, rest = v_rest where t.line = p_line and t.priority = v_level;
+    end if;
+  end loop;
+end $function$
 
 CREATE OR REPLACE FUNCTION jobs.take_permits(p_session uuid, p_hold uuid, p_rule text, p_key text, p_least integer, p_want integer, p_valid double precision, p_short double precision, p_ahead double precision, OUT said text, OUT granted integer, OUT wait double precision, OUT valid double precision, OUT most double precision, OUT counts boolean)
  RETURNS record

@@ -11,12 +11,15 @@ internal static class QueuesCommand
     private static readonly JobState[] WaitingStates = [JobState.Queued, JobState.Scheduled, JobState.Pending, JobState.Blocked];
     private static readonly JobState[] Ends = [JobState.Succeeded, JobState.Failed, JobState.Cancelled, JobState.Expired];
 
+    /// <summary>So many are named; --json has all.</summary>
+    private const int MostWeights = 10;
+
     private static readonly TimeSpan Redraw = TimeSpan.FromSeconds(1);
 
     public static Command Create(Target target)
     {
         var watch = new Option<bool>("--watch") { Description = "look again every second until Ctrl-C; with --json, a line each" };
-        var command = new Command("queues", "Show every queue: waiting, running, per state, and how fast its jobs end") { watch };
+        var command = new Command("queues", "Show every queue: waiting, running, per state, and how fast its jobs end") { watch, FairCommand.Create(target) };
         command.SetAction((parsed, ct) => RunAsync(target, parsed, parsed.GetValue(watch), ct));
         return command;
     }
@@ -89,6 +92,7 @@ internal static class QueuesCommand
         blocked = Count(queue.Live, JobState.Blocked),
         paused = queue.Paused,
         ageingSeconds = queue.Ageing?.TotalSeconds,
+        fairness = queue.Fairness,
         endedLastMinute = Ends.ToDictionary(Words.Of, s => Ended(queue, s)),
         endedPerSecond = PerSecond(queue.Rates.LastMinute),
         rates = new { lastMinute = AsJson(queue.Rates.LastMinute), last5Minutes = AsJson(queue.Rates.LastFiveMinutes), last15Minutes = AsJson(queue.Rates.LastFifteenMinutes) },
@@ -117,6 +121,14 @@ internal static class QueuesCommand
             if (queue.Ageing is { } ageing)
             {
                 screen.Write(new Text($"{queue.Name}: a waiting job gains a level of priority each {Plain.Duration(ageing)}", Styles.Faint));
+                screen.WriteLine();
+            }
+
+            if (queue.Fairness is { } fair)
+            {
+                var weights = fair.Weights.Where(w => w.Value != 1).OrderByDescending(w => w.Value).ThenBy(w => w.Key, StringComparer.Ordinal).ToList();
+                screen.Write(new Text($"{queue.Name}: started in turn of {Plain.Line(fair.Key)}{string.Concat(weights.Take(MostWeights).Select(w => $", {(w.Key.Length == 0 ? "(none)" : Plain.Line(w.Key))} {w.Value} at a time"))}"
+                    + $"{(weights.Count > MostWeights ? $" and {weights.Count - MostWeights} more weights" : "")}", Styles.Faint));
                 screen.WriteLine();
             }
         }

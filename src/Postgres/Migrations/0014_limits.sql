@@ -73,11 +73,11 @@ create function jobs.share_limits() returns void language sql as $$
   select pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0))
 $$;
 
--- Whether any rule may concern jobs of these types in this queue, at this moment and not when the calling statement began.
+-- Whether any rule may concern jobs of these types in this queue, or the queue is fair (0018_fairness.sql), at this moment and not when the calling statement began.
 create function jobs.is_limited(p_queue text, p_types text[]) returns boolean language plpgsql as $$
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types)));
+  return exists (select from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types))) or exists (select from jobs.fair_queue f where f.name = p_queue);
 end $$;
 
 -- A key as it stands in the name of its gate; null: the rule does not know the job.
@@ -88,7 +88,7 @@ $$;
 -- X2 where limits may apply: as claim_if_queued.sql, and each job through all its gates or through none. Jobs are locked first, in the order of their ids, then gates in the order of
 -- theirs, as all that lock both do. All is claimed and counted at first, in one statement, which is right where no limit is reached; else pass_gates takes back what does not fit.
 -- Of the answer, `said` is 'claimed', 'blocked' (it is not claimed after all), 'late' (it may start in `wait` seconds), 'admit' (the gate in `type` has room, and somebody waits there),
--- or 'unlimited' (nothing was looked at: no rule applies).
+-- 'fair' (the queue is: which jobs were claimed is not what the tickets said), or 'unlimited' (nothing was looked at: no rule applies, and the queue is not fair).
 create function jobs.claim_limited(p_session uuid, p_ids uuid[], p_dispatches integer[], p_queue text, p_types text[], p_ahead float8)
 returns table (said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamptz, args json, timeout float4, batch uuid, after uuid[], trace text,
   meta jsonb, limited boolean, wait float8) language plpgsql as $$
@@ -104,19 +104,24 @@ declare
   v_rated    integer;
   v_flat     boolean;   -- a rate, if there is one, is one for all these jobs, a token each
   v_n        integer;
+  v_fair     boolean := exists (select from jobs.fair_queue f where f.name = p_queue);
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
   select count(*), count(*) filter (where r.counts), coalesce(bool_and(r.key is null and r.type is null) filter (where r.counts), true), array_agg(r.name || ':' order by r.name) filter (where r.counts),
     coalesce(count(*) filter (where r.counts) = 1 and bool_and(r.key is not null and r.type is null) filter (where r.counts), false), min(r.slots) filter (where r.counts),
-    count(r.algorithm), bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null)
+    count(r.algorithm), coalesce(bool_and(r.algorithm is null or r.key is null and r.type is null and r.cost is null), true)
     into v_rules, v_counting, v_same, v_names, v_alone, v_slots, v_rated, v_flat
     from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
-  if v_rules = 0 then
+  if v_rules = 0 and not v_fair then
     return query select 'unlimited', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
     return;
   end if;
   if exists (select from jobs.queue q where q.name = p_queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) then
     return;
+  end if;
+  if v_fair then -- any of its jobs
+    select f.ids, f.dispatches into p_ids, p_dispatches from jobs.choose_fair(p_session, p_queue, p_types, p_ids, p_dispatches) f;
+    return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
   end if;
   if v_alone then
     select r.key into v_path from jobs.limit_rule r where r.name || ':' = v_names[1];
@@ -246,7 +251,7 @@ begin
     end loop;
   end if;
 
-  -- One after another: those that were admitted, then by priority and age.
+  -- One after another: those that were admitted, then by priority and in the order of p_ids, which is that of age or, in a fair queue, of turns.
   if not v_fits then
     insert into jobs.gate_exit (id) select v_ids[n] from generate_series(1, cardinality(v_ids)) n where (v_rules[n]).counts order by n on conflict (id) do nothing;
     for c in select array_position(v_ids, x.id) as place, x.freed from jobs.gate_exit x where x.id = any(v_ids) order by x.id for update loop
@@ -261,7 +266,7 @@ begin
         from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
         where (r.counts or r.algorithm is not null) and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) x
       where j.id = any(p_ids) and j.state = 'running' and j.session = p_session and j.started_at = now() and x.places is not null
-      order by j.woken_at is null, j.priority desc, j.id
+      order by j.woken_at is null, j.priority desc, array_position(p_ids, j.id)
     loop
       -- Room that was kept for it is its own now, or nobody's.
       if c.woken then

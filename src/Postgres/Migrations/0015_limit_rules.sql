@@ -147,6 +147,7 @@ begin
   select array_agg(x.id) into v_gates from (select g.id from jobs.gate g where g.id in (select i.id from jobs.idle_gate i order by i.id limit p_most) order by g.id for update skip locked) x;
   delete from jobs.gate g where g.id = any(v_gates);
   delete from jobs.gate_exit x where x.id = any(v_gates);
+  delete from jobs.fair_turn t where t.line = any(v_gates);
   return coalesce(cardinality(v_gates), 0);
 end $$;
 
@@ -251,7 +252,8 @@ begin
 end $$;
 
 -- Up to p_most jobs that are blocked on each of these gates, by priority and age, as many as there is room for, or will be in p_ahead seconds: queued under a new dispatch. Room is kept
--- for them until they are claimed, or for one to two seconds. Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
+-- for them until they are claimed, or for one to two seconds. Their tickets go out one level higher than they are, or they would stand behind thousands of their level that find no room.
+-- Gates are locked in the order of their ids; of jobs, what somebody else holds is skipped. Rules that are gone let everything through.
 create function jobs.admit(p_gates text[], p_ahead float8, p_most integer)
 returns table (id uuid, dispatch integer, queue text, priority smallint, type text) language plpgsql as $$
 #variable_conflict use_column
@@ -295,21 +297,17 @@ begin
     end if;
     if v_room > 0 then
       return query
-      with first as materialized (
-        select j.id from jobs.job j
-        where j.blocked_on = v_gate.id and not exists (select from jobs.queue q where q.name = j.queue and q.paused_at is not null and (q.paused_until is null or q.paused_until > now()))
-        order by j.priority desc, j.id limit v_room for update skip locked
-      )
+      with first as materialized (select n.id from jobs.next_blocked(v_gate.id, v_room) n (id)) -- 0018_fairness.sql
       update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
       from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
-      returning j.id, j.dispatch, j.queue, j.priority, j.type;
+      returning j.id, j.dispatch, j.queue, least(31, greatest(1, j.priority) + 1)::smallint, j.type;
       get diagnostics v_sent = row_count;
       update jobs.gate g set
         woken = v_sent + case when v_gate.lately then g.woken else 0 end, woken_before = case when v_gate.lately then g.woken_before else v_gate.kept end,
         woken_at = case when v_gate.lately then g.woken_at else now() end,
-        waiting = exists (select from jobs.job j where j.blocked_on = g.id)
+        waiting = jobs.is_awaited(g.id)
       where g.id = v_gate.id;
-      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not exists (select from jobs.job j where j.blocked_on = x.id);
+      update jobs.gate_exit x set waiting = false where x.id = v_gate.id and x.waiting and not jobs.is_awaited(x.id);
     end if;
   end loop;
 end $$;

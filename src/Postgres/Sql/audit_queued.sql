@@ -11,7 +11,7 @@ with recursive q as (
     select count(*) as n, min(l.ticket_at) as oldest from (
       select j.ticket_at from jobs.job j
       where j.state = 'queued' and j.queue = q.queue and (m.paused_at is null or m.paused_until < now() - interval '5 minutes') and j.ticket_at < greatest(
-        case when m.swept_at < now() - interval '1 minute' then m.swept_to - interval '1 second' end,
+        case when m.swept_at < now() - interval '1 minute' and (m.swept_at < m.swept_to + interval '3 seconds' or not exists (select from jobs.fair_queue f where f.name = q.queue)) then m.swept_to - interval '1 second' end,
         case when coalesce(m.marker_at, '-infinity') < now() - interval '5 minutes' then now() - interval '5 minutes' end)
       order by j.ticket_at limit 1000
     ) l

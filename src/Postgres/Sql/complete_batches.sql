@@ -19,7 +19,8 @@ with whole as materialized (
   union all
   select id, on_failure from completed where on_failure is not null and failed > 0 and failed_before is null
 )
-insert into jobs.job (id, type, queue, priority, state, ticket_at, args, origin, trace)
-select (callback ->> 'id')::uuid, callback ->> 'type', callback ->> 'queue', (callback ->> 'priority')::smallint, 'queued', now(), (callback -> 'args')::json, 'batch ' || id, callback ->> 'trace'
+insert into jobs.job (id, type, queue, priority, state, ticket_at, args, origin, trace, fair)
+select (callback ->> 'id')::uuid, callback ->> 'type', callback ->> 'queue', (callback ->> 'priority')::smallint, 'queued', now(), (callback -> 'args')::json, 'batch ' || id, callback ->> 'trace',
+  case when exists (select from jobs.fair_queue) then jobs.fair_of(callback ->> 'queue', (callback -> 'args')::json) end
 from callback
 returning id, dispatch, queue, priority, type

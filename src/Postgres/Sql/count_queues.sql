@@ -3,5 +3,7 @@ select queue, state::text, count(*) from jobs.job group by queue, state
 union all
 select name, null, 0 from jobs.queue
 union all
+select name, null, 0 from jobs.fair_queue
+union all
 select jsonb_object_keys(queues), null, 0 from jobs.session
 order by 1, 2

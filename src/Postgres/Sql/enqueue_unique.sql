@@ -12,17 +12,19 @@ with new as materialized (
 ), kept as materialized (
   select j.id, j.state, j.unique_key from new n join jobs.job j on j.unique_key = n.unique_key where $21 = 'keep'
 ), written as (
-  insert into jobs.job (id, type, queue, priority, args, state, due_at, ticket_at, expires_at, timeout, batch, after, waits, followed, origin, trace, tags, meta, unique_key, unique_waiting)
+  insert into jobs.job (id, type, queue, priority, args, state, due_at, ticket_at, expires_at, timeout, batch, after, waits, followed, origin, trace, tags, meta, unique_key, unique_waiting, fair)
   select t.id, t.type, t.queue, t.priority, t.args,
     case when t.waits > 0 then 'blocked' when d.due > now() then 'scheduled' when $8 then 'pending' else 'queued' end::jobs.state,
     case when d.due > now() then d.due when $8 and t.waits = 0 then now() end,
     case when t.waits > 0 or d.due > now() or $8 then null else now() end,
-    now() + t.expires * interval '1 second', t.timeout, t.batch, t.after::uuid[], nullif(t.waits, 0), nullif(t.followed, false), t.origin, t.trace, t.tags::text[], t.meta, t.unique_key, nullif(t.unique_waiting, false)
+    now() + t.expires * interval '1 second', t.timeout, t.batch, t.after::uuid[], nullif(t.waits, 0), nullif(t.followed, false), t.origin, t.trace, t.tags::text[], t.meta, t.unique_key, nullif(t.unique_waiting, false),
+    case when exists (select from jobs.fair_queue) then jobs.fair_of(t.queue, t.args) end
   from new t
   cross join lateral (select coalesce(t.run_at, now() + t.delay * interval '1 second') as due) d
   where not exists (select from kept k where k.unique_key = t.unique_key)
   on conflict (unique_key) where unique_key is not null do update set
     args = case when $21 = 'replace' and job.state <> 'running' then excluded.args else job.args end,
+    fair = case when $21 = 'replace' and job.state <> 'running' and exists (select from jobs.fair_queue) then jobs.fair_of(job.queue, excluded.args) else job.fair end,
     state = case when $21 = 'move' and (job.state in ('pending', 'scheduled', 'queued') or job.blocked_on is not null) and excluded.due_at > now() then 'scheduled' else job.state end,
     due_at = case when $21 = 'move' and (job.state in ('pending', 'scheduled') or (job.state = 'queued' or job.blocked_on is not null) and excluded.due_at > now()) then coalesce(excluded.due_at, now())
                   when $21 = 'move' and job.state = 'blocked' and job.blocked_on is null then excluded.due_at

@@ -17,6 +17,7 @@ with page as materialized (
     queue = m.queue, state = m.state, due_at = m.due_at, blocked_on = null, woken_at = null,
     dispatch = j.dispatch + (j.state = 'queued' or m.state = 'queued')::integer,
     ticket_at = case when m.state = 'queued' then now() end,
+    fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(m.queue, j.args) end,
     events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
       || case when j.queue <> m.queue then jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'queue', 'by', $6, 'reason', $7, 'from', j.queue, 'to', m.queue))) else '[]' end
       || case when due.at is not null then jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'time', 'by', $6, 'reason', $7,

@@ -6,6 +6,7 @@ with due as materialized (
   order by j.due_at limit $1
   for update skip locked
 )
-update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), due_at = null
+update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), due_at = null,
+  fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(j.queue, j.args) end
 from due where j.id = due.id and j.state in ('pending', 'scheduled')
 returning j.id, j.dispatch, j.queue, j.priority, j.type, j.dispatch = 2 and j.origin like 'sql %' as new

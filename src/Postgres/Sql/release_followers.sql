@@ -22,7 +22,8 @@ with ended as materialized (
     waits = nullif(j.waits - s.ended, 0),
     state = case when j.waits > s.ended then 'blocked' when j.due_at > now() then 'scheduled' else 'queued' end::jobs.state,
     due_at = case when j.waits > s.ended or j.due_at > now() then j.due_at end,
-    ticket_at = case when j.waits > s.ended or j.due_at > now() then null else now() end
+    ticket_at = case when j.waits > s.ended or j.due_at > now() then null else now() end,
+    fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(j.queue, j.args) end
   from sum s join child c on c.id = s.id
   where j.id = s.id and j.state = 'blocked' and not s.cancel
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type

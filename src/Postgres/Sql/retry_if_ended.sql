@@ -19,13 +19,14 @@ with page as materialized (
   from life l where h.id = l.id and h.state = l.state and h.ended_at = l.ended_at and h.retried_as is null
   returning h.id as retry_of, l.life, l.type, l.queue, l.priority, l.args, l.timeout, l.trace, l.tags, l.meta, l.due
 ), born as (
-  insert into jobs.job (id, type, queue, priority, args, state, due_at, ticket_at, timeout, trace, tags, meta, retry_of, origin, events)
+  insert into jobs.job (id, type, queue, priority, args, state, due_at, ticket_at, timeout, trace, tags, meta, retry_of, origin, events, fair)
   select m.life, m.type, m.queue, m.priority, m.args,
     case when m.due > now() then 'scheduled' else 'queued' end::jobs.state, case when m.due > now() then m.due end, case when m.due > now() then null else now() end,
     m.timeout, m.trace,
     nullif(array(select t from unnest(m.tags) t where t not like 'redrive:%') || case when $6::uuid is null then '{}' else array['redrive:' || $6::text] end, '{}'),
     m.meta, m.retry_of, case when $6::uuid is null then 'retry ' || $3 else 'redrive ' || $6::text end,
-    jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'retryNow', 'by', $3, 'reason', $4, 'from', m.retry_of)))
+    jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'retryNow', 'by', $3, 'reason', $4, 'from', m.retry_of))),
+    case when exists (select from jobs.fair_queue) then jobs.fair_of(m.queue, m.args) end
   from marked m
   returning id, case when state = 'queued' then dispatch else 0 end as dispatch, queue, priority, type, retry_of, due_at
 )

@@ -1,0 +1,253 @@
+-- Fair queues: their jobs are started in turn of the values of a key (say, of their tenants) and not in the order in which they were enqueued. Within a level of priority, strictly.
+-- A ticket of a fair queue says "some job of this queue may be started", and the claim chooses which, by deficit round robin (Shreedhar and Varghese 1996) with a cost of one a job:
+-- each value in turn is served as many jobs as its weight says. The index below is the ring: one descent finds the next value that has something waiting. See docs/FAIRNESS.md.
+
+create table jobs.fair_queue (
+  name   text        not null,
+  key    text[],                                -- path into the arguments. Null: switched off, and what has a value still is served in turn
+  set_at timestamptz not null default now(),
+  filled boolean     not null default false,     -- what waited when it was set has its value
+  constraint fair_queue_pk primary key (name)
+);
+
+-- How many jobs a value is served in its turn; one, where there is no row.
+create table jobs.fair_weight (
+  queue  text             not null,
+  value  text collate "C" not null,              -- as in jobs.job.fair
+  weight integer          not null,
+  constraint fair_weight_pk primary key (queue, value),
+  constraint fair_weight_range check (weight between 1 and 1000)
+);
+
+-- Whose turn it is, in each level of a line of jobs: those that are queued in a fair queue (the line has its name), or those of such queues that are blocked on a gate of a limit (the line has its id,
+-- which holds a colon, as no queue's name does). Changed once a statement, by whoever gets it without waiting.
+create table jobs.fair_turn (
+  line     text collate "C" not null,
+  priority smallint         not null,
+  value    text collate "C" not null default '', -- was served last ...
+  rest     integer          not null default 0,  -- ... and may be served so many more
+  constraint fair_turn_pk primary key (line, priority)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+
+-- Null: its queue was not fair when it was queued. Empty: its arguments have nothing at the key's path.
+alter table jobs.job add column fair text collate "C";
+-- No column here is changed by a claim. Those that run are read past; they are no more than there are slots.
+create index job_fair on jobs.job (coalesce(blocked_on, queue), priority desc, fair, id) where fair is not null and (ticket_at is not null or blocked_on is not null);
+-- Those that a gate holds back; of other queues by age.
+drop index jobs.job_blocked;
+create index job_blocked on jobs.job (blocked_on, (fair is null), priority desc, id) where blocked_on is not null;
+
+-- The value of a job, null where the queue is not fair. Asked for only where some queue is.
+create function jobs.fair_of(p_queue text, p_args json) returns text language sql stable as $$
+  select coalesce(jobs.gate_key(p_args, f.key), '') from jobs.fair_queue f where f.name = p_queue and f.key is not null
+$$;
+
+-- Up to p_most jobs of one level of a line, of these types (null: any), of none of the queues p_paused and none of p_not, in the order in which they are to go on. `value` and `rest` are those of fair_turn, before
+-- and after. p_state is 'queued' in a queue, 'blocked' at a gate.
+create function jobs.fair_order(p_line text, p_state jobs.state, p_priority smallint, p_types text[], p_paused text[], p_most integer, p_not uuid[], inout value text, inout rest integer, out ids uuid[]) language plpgsql stable
+  set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare
+  p_from    text := case when rest > 0 then value else value || chr(1) end; -- chr(1): the next text after it
+  p_rest    integer := rest;
+  v_values  text[];
+  v_weights integer[];
+  v_rounds  integer;
+  v_more    boolean;
+begin
+  with recursive ahead as (
+    (select j.fair as value, 1 as n from jobs.job j
+     where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair >= p_from and (j.ticket_at is not null or j.blocked_on is not null)
+       and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+     order by j.fair, j.id limit 1)
+    union all
+    select x.fair, a.n + 1 from ahead a cross join lateral (
+      select j.fair from jobs.job j
+      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > a.value and (j.ticket_at is not null or j.blocked_on is not null)
+        and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+      order by j.fair, j.id limit 1) x
+    where a.n < p_most
+  ), behind as (
+    (select j.fair as value, (select count(*)::integer from ahead) + 1 as n from jobs.job j
+     where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair < p_from and (j.ticket_at is not null or j.blocked_on is not null) and (select count(*) from ahead) < p_most
+       and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+     order by j.fair, j.id limit 1)
+    union all
+    select x.fair, b.n + 1 from behind b cross join lateral (
+      select j.fair from jobs.job j
+      where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair > b.value and j.fair < p_from and (j.ticket_at is not null or j.blocked_on is not null)
+        and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+      order by j.fair, j.id limit 1) x
+    where b.n < p_most
+  )
+  select array_agg(r.value order by r.n), array_agg(r.weight order by r.n), ceil(p_most::float8 / sum(r.weight))
+    into v_values, v_weights, v_rounds
+    from (select a.value, a.n, coalesce(case when p_state = 'queued' then (select w.weight from jobs.fair_weight w where w.queue = p_line and w.value = a.value)
+        else (select max(w.weight) from jobs.fair_weight w where w.value = a.value) end, 1) as weight -- a gate may hold back jobs of several queues
+      from (select * from ahead union all select * from behind) a) r;
+
+  -- So many rounds are enough unless some values have fewer jobs than that; then what is missing comes from the others.
+  while v_values is not null loop
+    select array_agg(c.id), (array_agg(c.value))[count(*)], (array_agg(c.rest))[count(*)], bool_or(c.found = c.most) into ids, value, rest, v_more
+      from (
+        select k.value, x.id, f.found, k.most,
+          case when x.n = f.found and f.found < k.most then 0 else (k.weight - (x.n + k.used) % k.weight) % k.weight end as rest
+        from (select u.value, u.i, u.weight, u.used, least(p_most + 1, u.weight * v_rounds - u.used) as most
+              from (select t.value, t.i, t.weight, case when t.i = 1 and p_rest > 0 and t.value = p_from then greatest(0, t.weight - p_rest) else 0 end as used
+                    from unnest(v_values, v_weights) with ordinality as t (value, weight, i)) u) k
+        cross join lateral (
+          select array(
+            select j.id from jobs.job j
+            where coalesce(j.blocked_on, j.queue) = p_line and j.priority = p_priority and j.fair = k.value and (j.ticket_at is not null or j.blocked_on is not null)
+              and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now()) and j.id <> all(p_not)
+            order by j.id limit k.most) as ids offset 0) a
+        cross join lateral (select cardinality(a.ids) as found) f
+        cross join lateral unnest(a.ids) with ordinality as x (id, n)
+        order by (x.n + k.used - 1) / k.weight, k.i, x.n limit p_most) c; -- aggregated in this order
+    exit when cardinality(ids) >= p_most or not v_more;
+    v_rounds := v_rounds * 2;
+  end loop;
+end $$;
+
+-- Up to p_most jobs of a line that wait, locked, in the order in which they are to go on: the highest level first. What somebody else holds is skipped, so nobody waits here for anybody.
+-- Of several claims at one moment one moves the turn on. The others begin where it stands.
+create function jobs.take_fair(p_line text, p_state jobs.state, p_types text[], p_paused text[], p_most integer, out ids uuid[], out dispatches integer[]) language plpgsql
+  set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_below  smallint := 32;
+  v_level  smallint;
+  v_turn   jobs.fair_turn;
+  v_mine   boolean;
+  v_value  text;
+  v_rest   integer;
+  v_tried  uuid[];
+  v_chosen uuid[];
+  v_got    uuid[];
+  v_under  integer[];
+begin
+  ids := '{}';
+  dispatches := '{}';
+  while cardinality(ids) < p_most loop
+    select j.priority into v_level from jobs.job j
+    where coalesce(j.blocked_on, j.queue) = p_line and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null) and j.priority < v_below
+      and j.state = p_state and (p_types is null or j.type = any(p_types)) and j.queue <> all(p_paused) and (j.expires_at is null or j.expires_at > now())
+    order by j.priority desc, j.fair, j.id limit 1;
+    exit when not found;
+    v_below := v_level;
+    select t.* into v_turn from jobs.fair_turn t where t.line = p_line and t.priority = v_level for update skip locked;
+    v_mine := found;
+    if not v_mine then
+      select t.* into v_turn from jobs.fair_turn t where t.line = p_line and t.priority = v_level;
+      if not found and p_state = 'blocked' then -- under the lock of the gate; a queue has its rows from set_fairness, because two claims would wait for each other here
+        insert into jobs.fair_turn (line, priority) values (p_line, v_level) on conflict do nothing;
+        v_mine := found;
+      end if;
+    end if;
+    v_value := coalesce(v_turn.value, '');
+    v_rest := coalesce(v_turn.rest, 0);
+    v_tried := '{}';
+    loop
+      select o.ids, o.value, o.rest into v_chosen, v_value, v_rest
+        from jobs.fair_order(p_line, p_state, v_level, p_types, p_paused, p_most - cardinality(ids), v_tried, v_value, v_rest) o;
+      exit when v_chosen is null;
+      select coalesce(array_agg(l.id order by l.n), '{}'), coalesce(array_agg(l.dispatch order by l.n), '{}') into v_got, v_under from (
+        select j.id, j.dispatch, t.n from unnest(v_chosen) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+        where j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level for update of j skip locked) l;
+      ids := ids || v_got;
+      dispatches := dispatches || v_under;
+      exit when cardinality(v_got) = cardinality(v_chosen); -- else others were quicker: what comes after
+      v_tried := v_tried || v_chosen;
+    end loop;
+    if v_mine then
+      update jobs.fair_turn t set value = v_value, rest = v_rest where t.line = p_line and t.priority = v_level;
+    end if;
+  end loop;
+end $$;
+
+-- What a claim with these tickets is to take instead. As their tickets say: what was admitted by a limit, because it had its turn before, and what has no value.
+create function jobs.choose_fair(p_session uuid, p_queue text, p_types text[], inout ids uuid[], inout dispatches integer[]) language plpgsql
+  set enable_seqscan = off as $$
+declare
+  v_most  integer := cardinality(ids);
+  v_ids   uuid[];
+  v_under integer[];
+begin
+  -- An earlier claim of this session, whose answer was lost, has been committed or not when this goes on: it waits for no row of it.
+  perform pg_advisory_xact_lock(hashtextextended('jobs.fair ' || p_session || p_queue, 0));
+  select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}') into v_ids, v_under from (
+    select j.id, j.dispatch from unnest(ids, dispatches) as t (id, dispatch) join jobs.job j on j.id = t.id
+    where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null)
+    order by j.priority desc, j.id for update of j skip locked) l;
+  select v_ids || f.ids, v_under || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(v_ids)) f;
+end $$;
+
+-- Whether jobs are blocked on a gate.
+create function jobs.is_awaited(p_gate text) returns boolean language plpgsql stable as $$
+begin
+  return exists (select from jobs.job j where j.blocked_on = p_gate);
+end $$;
+
+-- Up to p_most of the jobs that are blocked on a gate, locked: those of fair queues in turn, the others by age, and by priority all of them; where there are both, they are merged by age. Not those of paused queues.
+create function jobs.next_blocked(p_gate text, p_most integer) returns setof uuid language plpgsql as $$
+declare
+  v_paused text[] := array(select q.name from jobs.queue q where q.paused_at is not null and (q.paused_until is null or q.paused_until > now()));
+  v_turns  uuid[];
+begin
+  if not exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = p_gate and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null)) then
+    return query select j.id from jobs.job j where j.blocked_on = p_gate and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit p_most for update skip locked;
+    return;
+  end if;
+  select f.ids into v_turns from jobs.take_fair(p_gate, 'blocked', null, v_paused, p_most) f;
+  return query
+  with by_age as materialized (
+    select j.id, j.priority from jobs.job j where j.blocked_on = p_gate and j.fair is null and j.queue <> all(v_paused) order by j.priority desc, j.id limit p_most for update skip locked
+  ), both_kinds as (
+    select a.id, a.priority, a.id::text as age from by_age a
+    union all
+    select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+  )
+  select b.id from both_kinds b order by b.priority desc, b.age limit p_most;
+end $$;
+
+-- From the commit on new jobs of the queue have a value; fill_fair gives the others theirs. Null: from the commit on they have none, and those that have one are served in turn until none is left.
+create function jobs.set_fairness(p_queue text, p_key text[]) returns void language plpgsql as $$
+begin
+  if p_key is null then
+    update jobs.fair_queue f set key = null, set_at = now(), filled = true where f.name = p_queue;
+    return;
+  end if;
+  insert into jobs.fair_queue (name, key) values (p_queue, p_key)
+  on conflict (name) do update set key = excluded.key, set_at = excluded.set_at, filled = fair_queue.key is not distinct from excluded.key and fair_queue.filled;
+  insert into jobs.fair_turn (line, priority) select p_queue, n from generate_series(0, 31) n on conflict do nothing;
+end $$;
+
+-- Of the next p_most live jobs above p_above those that wait in a fair queue are given their value. The last one looked at; null: there are no more.
+create function jobs.fill_fair(p_queue text, p_above uuid, p_most integer) returns uuid language plpgsql set enable_seqscan = off as $$
+declare
+  v_page uuid[];
+begin
+  select array_agg(p.id order by p.id) into v_page from (select j.id from jobs.job j where j.id > p_above order by j.id limit p_most) p;
+  with mine as materialized (
+    select j.id, jobs.fair_of(j.queue, j.args) as fair from jobs.job j
+    where j.id = any(v_page) and j.queue = p_queue and j.state <> 'running' and j.fair is distinct from jobs.fair_of(j.queue, j.args)
+    order by j.id for update
+  )
+  update jobs.job j set fair = m.fair from mine m where j.id = m.id and j.queue = p_queue and j.state <> 'running';
+  return v_page[cardinality(v_page)];
+end $$;
+
+-- Queues that were switched off and have nothing left that has a value: forgotten.
+create function jobs.forget_fair() returns integer language plpgsql as $$
+declare
+  v_gone text[];
+begin
+  with gone as (
+    delete from jobs.fair_queue f
+    where f.key is null and not exists (select from jobs.job j where coalesce(j.blocked_on, j.queue) = f.name and j.fair is not null and (j.ticket_at is not null or j.blocked_on is not null) and j.state = 'queued')
+    returning f.name
+  )
+  select array_agg(g.name) into v_gone from gone g;
+  delete from jobs.fair_turn t where t.line = any(v_gone);
+  delete from jobs.fair_weight w where w.queue = any(v_gone);
+  return coalesce(cardinality(v_gone), 0);
+end $$;
