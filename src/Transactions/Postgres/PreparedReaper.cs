@@ -1,3 +1,5 @@
+using Jobs.Coordination;
+using Jobs.Postgres;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -8,7 +10,8 @@ namespace Jobs.Transactions;
 /// Ends what is prepared in a participant database and nobody ends: because the job that was to do it, or all of them, are gone, or just late. It asks the coordinator for the decision and never decides. Runs
 /// beside the participants, in every process; the verbs may be repeated, so several of them do no harm.
 /// </summary>
-internal sealed class PreparedReaper(ParticipantDatabase database, IDecisions decisions, ParticipantTelemetry telemetry, TimeProvider time, ILogger<PreparedReaper> log) : BackgroundService
+internal sealed class PreparedReaper(ParticipantDatabase database, IDecisions decisions, ParticipantTelemetry telemetry, Pulses pulses, TimeProvider time, ILogger<PreparedReaper> log)
+    : BackgroundService
 {
     private const int Page = 1000;
     private static readonly TimeSpan ForgetEvery = TimeSpan.FromHours(1);
@@ -23,7 +26,7 @@ internal sealed class PreparedReaper(ParticipantDatabase database, IDecisions de
         {
             await database.ReadyAsync(cancellationToken);
         }
-        catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException)
+        catch (Exception e) when (Transient.Is(e))
         {
             log.ParticipantNotReady(database.Name, e.Message); // a server that is away keeps no process from starting
         }
@@ -33,11 +36,13 @@ internal sealed class PreparedReaper(ParticipantDatabase database, IDecisions de
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Detached.Run(async () =>
     {
+        var pulse = pulses.Add($"Prepared transactions of {database.Name}");
         for (var failures = 0; !stoppingToken.IsCancellationRequested;)
         {
             try
             {
                 await Task.Delay(_options.SweepEvery, time, stoppingToken);
+                pulse.Begin();
                 await RunOnceAsync(stoppingToken);
                 failures = 0;
             }
@@ -48,6 +53,10 @@ internal sealed class PreparedReaper(ParticipantDatabase database, IDecisions de
             catch (Exception e)
             {
                 log.SweepFailed(database.Name, ++failures, e.Message);
+            }
+            finally
+            {
+                pulse.Rest();
             }
         }
     });

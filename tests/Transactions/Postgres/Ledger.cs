@@ -1,3 +1,4 @@
+using Jobs.Coordination;
 using Jobs.Tests.Engine;
 using Jobs.Transactions;
 using Microsoft.Extensions.Logging;
@@ -56,7 +57,7 @@ internal sealed class Ledger : IAsyncDisposable
     public ParticipantDatabase Open(ParticipantDatabaseOptions options, Decided? decided = null) =>
         new("bank", Source, options, decided ?? Decided, _logging.CreateLogger<ParticipantDatabase>());
 
-    public PreparedReaper Reaper() => new(Database, Decided, new ParticipantTelemetry(), TimeProvider.System, _logging.CreateLogger<PreparedReaper>());
+    public PreparedReaper Reaper() => new(Database, Decided, new ParticipantTelemetry(), new Pulses(TimeProvider.System), TimeProvider.System, _logging.CreateLogger<PreparedReaper>());
 
     public async Task<BranchGid> GidAsync(int branch = 1) => new(await Database.ReadyAsync(default), Guid.CreateVersion7(), branch);
 

@@ -45,6 +45,19 @@ public sealed class WholeWayTests
     }
 
     [Fact]
+    public async Task Process_with_a_participant_database_sweeps_it()
+    {
+        await using var here = await Ledger.CreateAsync();
+        var app = await TestApp.CreateAsync();
+        await app.StartAsync(app.Build(b => b.AddParticipantDatabase("here", here.ConnectionString, o => (o.SweepEvery, o.AskAfter) = (TimeSpan.FromSeconds(1), TimeSpan.Zero))));
+        var gid = new BranchGid(app.Schema, Guid.CreateVersion7(), 1); // of a transaction that nobody knows
+        await here.Verbs.PrepareAsync(gid, Ledger.WorkAsync, default);
+        await app.LoggedAsync(2160);
+        Assert.Equal((100, false), (await here.AnnAsync(), await here.IsPreparedAsync(gid)));
+        await app.DisposeAsync();
+    }
+
+    [Fact]
     public async Task Decisions_are_those_of_the_coordinators_tables()
     {
         var app = await TestApp.CreateAsync();
