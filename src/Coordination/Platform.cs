@@ -39,6 +39,7 @@ internal static class Platform
         services.TryAddSingleton<OutputStore>();
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();
+        services.TryAddSingleton<TransactionStore>();
         services.TryAddSingleton<CoordinationTelemetry>();
         services.TryAddSingleton<BrokerTelemetry>();
         services.TryAddSingleton<Pulses>();

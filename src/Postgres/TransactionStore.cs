@@ -61,6 +61,26 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         }
     }
 
+    /// <summary>The same by itself, for whoever does not hold the transaction.</summary>
+    public async Task<string> DecideIfUndecidedAsync(Guid id, string decision, string? reason, CancellationToken ct)
+    {
+        while (true)
+        {
+            await using var command = database.Command("decide_if_undecided", Param.Of(id), Param.Of(decision), Param.Text(reason));
+            if (await ReadDecisionAsync(command, ct) is { } found)
+            {
+                return found.Decision;
+            }
+        }
+    }
+
+    /// <summary>Forgets what ended so many days ago, up to <paramref name="limit"/>.</summary>
+    public async Task<int> ForgetAsync(int days, int limit, CancellationToken ct)
+    {
+        await using var command = database.Command("forget_transactions", Param.Of(days), Param.Of(limit));
+        return await command.ExecuteNonQueryAsync(ct);
+    }
+
     /// <summary>The decision, if there is one.</summary>
     public async Task<(string Decision, string? Reason)?> FindDecisionAsync(Guid id, NpgsqlTransaction transaction, CancellationToken ct)
     {
@@ -129,7 +149,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         return await command.ExecuteScalarAsync(ct) is not null;
     }
 
-    private static async Task<(string, string?)?> ReadDecisionAsync(NpgsqlCommand command, CancellationToken ct)
+    private static async Task<(string Decision, string? Reason)?> ReadDecisionAsync(NpgsqlCommand command, CancellationToken ct)
     {
         await using var reader = await command.ExecuteReaderAsync(ct);
         return await reader.ReadAsync(ct) ? (reader.GetString(0), Text(reader, 1)) : null;

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Scheduler;
 
-/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences, progress, sessions and counts away in small batches.</summary>
-internal sealed class Retention(RepairStore store, ScheduleStore schedules, AuditStore audit, OutputStore output, SchedulerOptions options, TimeProvider time, ILogger<Retention> log)
+/// <summary>Makes history partitions ahead of time and drops those that are too old, neither of which locks out the engine; clears old occurrences, progress, transactions, sessions and counts away in small batches.</summary>
+internal sealed class Retention(RepairStore store, ScheduleStore schedules, AuditStore audit, OutputStore output, TransactionStore transactions, SchedulerOptions options, TimeProvider time, ILogger<Retention> log)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
     private const int DaysAhead = 14;
@@ -16,6 +16,8 @@ internal sealed class Retention(RepairStore store, ScheduleStore schedules, Audi
     private const int SessionBatch = 5000;
     private const int TallyDays = 2;
     private const int ProgressBatch = 5000;
+    private const int TransactionDays = 90;
+    private const int TransactionBatch = 1000;
 
     public async Task RunOnceAsync(CancellationToken ct)
     {
@@ -30,6 +32,10 @@ internal sealed class Retention(RepairStore store, ScheduleStore schedules, Audi
         }
 
         while (await schedules.ForgetOccurrencesAsync(OccurrenceDays, OccurrenceBatch, ct) == OccurrenceBatch)
+        {
+        }
+
+        while (await transactions.ForgetAsync(TransactionDays, TransactionBatch, ct) == TransactionBatch)
         {
         }
 

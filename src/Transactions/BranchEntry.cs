@@ -10,7 +10,7 @@ namespace Jobs.Transactions;
 /// <summary>
 /// Runs the jobs of one kind of branch: looks whether it is still wanted, asks the participant, reports the answer, and only then lets the job end. A crash anywhere before that repeats all of it.
 /// </summary>
-internal sealed class BranchEntry<TBranch>(string kind, RetryPolicy retry, Calls<TBranch> calls) : HandlerEntry(BranchJob.TypeOf(kind), retry, timeout: null)
+internal sealed class BranchEntry<TBranch>(string kind, TransactionMode mode, RetryPolicy retry, Calls<TBranch> calls) : HandlerEntry(BranchJob.TypeOf(kind), retry, timeout: null)
 {
     private JsonTypeInfo<TBranch>? _json;
 
@@ -31,6 +31,13 @@ internal sealed class BranchEntry<TBranch>(string kind, RetryPolicy retry, Calls
         CrashPoint.Hit("T2");
         try
         {
+            if (StateWords.Read<TransactionMode>(row.Mode) != mode)
+            {
+                report = Report(job, Unfit(job.Verb), $"\"{kind}\" has {(mode == TransactionMode.Saga ? "a step of sagas" : "a participant of two-phase transactions")} here, and cannot take part in the other kind.");
+                await scope.GetRequiredService<Bus>().SendAsync(report, ct);
+                return JobOutcome.Succeeded;
+            }
+
             var branch = Read(row.Arguments, json);
             var vote = await AskAsync(scope, job.Verb, branch, call, ct);
             report = Report(job, vote.IsYes ? Answer.Done : Answer.Refused, vote.Reason);
@@ -66,6 +73,10 @@ internal sealed class BranchEntry<TBranch>(string kind, RetryPolicy retry, Calls
         verb == Verb.Prepare && failures >= row.MaxAttempts ? Answer.Failed
         : failures >= row.ParkAfter && (verb == Verb.Abort || row.MaxAttempts is null) ? Answer.Stuck
         : null;
+
+    /// <exception cref="InvalidOperationException">Another worker has prepared it: this one cannot finish that, and leaves it to a later try.</exception>
+    private Answer Unfit(Verb verb) => verb == Verb.Prepare ? Answer.Unfit
+        : throw new InvalidOperationException($"\"{kind}\" was prepared where it has another kind of participant than here; deploy one version of it.");
 
     private static BranchReported Report(BranchJob job, Answer answer, string? reason) =>
         new(job.Transaction, job.Branch, job.Round, answer, reason?.Length > Vote.MaxReason ? reason[..Vote.MaxReason] : reason);

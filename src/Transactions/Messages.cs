@@ -9,6 +9,8 @@ internal enum Answer
     Done,
     /// <summary>A no.</summary>
     Refused,
+    /// <summary>A no of the platform itself: the branch was not asked at all.</summary>
+    Unfit,
     /// <summary>A step that threw as often as it may: what it has done is not known.</summary>
     Failed,
     /// <summary>Tried often enough; an operator has to look.</summary>

@@ -81,6 +81,19 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
             })],
         };
 
+    public async Task<bool> AbortAsync(TransactionId id, string reason, CancellationToken ct = default)
+    {
+        CheckReason(reason);
+        _ = await GetAsync(id, ct) ?? throw Missing(id);
+        if (await store.DecideIfUndecidedAsync(id.Value, "abort", reason, ct) != "abort")
+        {
+            return false;
+        }
+
+        await bus.SendAsync(new TransactionTicked(id.Value), ct);
+        return true;
+    }
+
     public async Task RetryAsync(TransactionId id, CancellationToken ct = default)
     {
         _ = await GetAsync(id, ct) ?? throw Missing(id);
@@ -89,12 +102,7 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
 
     public async Task SettleAsync(TransactionId id, int branch, string reason, CancellationToken ct = default)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
-        if (reason.Length > Vote.MaxReason)
-        {
-            throw new ArgumentException($"The reason has {reason.Length} characters; at most {Vote.MaxReason} are allowed.", nameof(reason));
-        }
-
+        CheckReason(reason);
         var info = await GetAsync(id, ct) ?? throw Missing(id);
         var found = info.Branches.FirstOrDefault(b => b.Number == branch) ?? throw new JobsException($"Transaction {id} has no branch {branch}; it has {info.Branches.Count}.");
         if (found.State != BranchState.Parked)
@@ -103,6 +111,15 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
         }
 
         await bus.SendAsync(new TransactionOrdered(id.Value, branch, reason), ct);
+    }
+
+    private static void CheckReason(string reason)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
+        if (reason.Length > Vote.MaxReason)
+        {
+            throw new ArgumentException($"The reason has {reason.Length} characters; at most {Vote.MaxReason} are allowed.", nameof(reason));
+        }
     }
 
     private static JobsException Missing(TransactionId id) => new($"There is no transaction {id}.");

@@ -11,9 +11,11 @@ namespace Jobs;
 /// <summary>Adds transactions that span services to a process.</summary>
 public static class TransactionsBuilderExtensions
 {
+    private const int WatchSlots = 4;
+
     /// <summary>
     /// This process begins transactions (<see cref="ITransactions"/>), and whatever else <paramref name="configure"/> says. Its participants are run by the worker of the process (<c>AddWorker</c>), which takes
-    /// on their queues and the queue <c>transactions</c>, with 20 slots each where it names no others.
+    /// on their queues with 20 slots each, and <c>transactions.watch</c> with 4, where it names no others.
     /// </summary>
     /// <exception cref="InvalidOperationException">Transactions were added already.</exception>
     public static JobsBuilder AddTransactions(this JobsBuilder builder, Action<TransactionsOptions>? configure = null)
@@ -28,9 +30,9 @@ public static class TransactionsBuilderExtensions
         var options = new TransactionsOptions(services);
         configure?.Invoke(options);
         services.AddSingleton(options);
-        services.AddSingleton<TransactionStore>();
         services.AddSingleton<TurnServices>();
         services.AddSingleton<Bus>();
+        services.AddSingleton(p => new BranchFence(p.GetRequiredService<TransactionStore>()));
         services.AddSingleton<ITransactions, TransactionClient>();
         services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(p => p.GetRequiredService<Bus>())); // started before the worker, and stopped after it
         services.AddSingleton(new WorkerAddition(worker =>
@@ -41,9 +43,14 @@ public static class TransactionsBuilderExtensions
                 worker.Add(entry);
             }
 
-            foreach (var queue in options.Queues.Append(TransactionBranchAttribute.DefaultQueue).Distinct(StringComparer.Ordinal).Where(q => !worker.Queues.ContainsKey(q)))
+            foreach (var queue in options.Queues.Where(q => !worker.Queues.ContainsKey(q)))
             {
                 worker.Queue(queue);
+            }
+
+            if (!worker.Queues.ContainsKey(WatchJob.Queue))
+            {
+                worker.Queue(WatchJob.Queue, WatchSlots);
             }
         }));
         if (options.Entries.Count > 0)

@@ -32,7 +32,7 @@ public sealed class TransactionsOptions
     /// <param name="retry">How failed calls are tried again. Its number of attempts does not end anything: who is not done then is asked anew. Default <see cref="DefaultRetry"/>.</param>
     /// <exception cref="InvalidOperationException">The record has no valid <see cref="TransactionBranchAttribute"/>, or its kind is taken already.</exception>
     public TransactionsOptions Participant<TBranch, TParticipant>(RetryPolicy? retry = null)
-        where TParticipant : class, ITransactionParticipant<TBranch> => Add<TBranch, TParticipant>(retry, new Calls<TBranch>(
+        where TParticipant : class, ITransactionParticipant<TBranch> => Add<TBranch, TParticipant>(TransactionMode.TwoPhase, retry, new Calls<TBranch>(
             (scope, branch, context, ct) => scope.GetRequiredService<TParticipant>().PrepareAsync(branch, context, ct),
             (scope, branch, context, ct) => scope.GetRequiredService<TParticipant>().CommitAsync(branch, context, ct),
             (scope, branch, context, ct) => scope.GetRequiredService<TParticipant>().AbortAsync(branch, context, ct)));
@@ -40,9 +40,9 @@ public sealed class TransactionsOptions
     /// <summary>This process's worker runs the steps of <typeparamref name="TStep"/> in sagas with this one, made anew in a DI scope of its own for each call.</summary>
     /// <inheritdoc cref="Participant{TBranch, TParticipant}"/>
     public TransactionsOptions Step<TStep, TSagaStep>(RetryPolicy? retry = null)
-        where TSagaStep : class, ISagaStep<TStep> => Add<TStep, TSagaStep>(retry, new Calls<TStep>(
+        where TSagaStep : class, ISagaStep<TStep> => Add<TStep, TSagaStep>(TransactionMode.Saga, retry, new Calls<TStep>(
             (scope, step, context, ct) => scope.GetRequiredService<TSagaStep>().RunAsync(step, context, ct),
-            (_, _, _, _) => Task.FromException(new InvalidOperationException($"A step of a saga is never asked to commit, as a two-phase branch it needs a participant: {typeof(TSagaStep).Name} is none.")),
+            (_, _, _, _) => Task.FromException(new InvalidOperationException("A step of a saga is never asked to commit.")),
             (scope, step, context, ct) => scope.GetRequiredService<TSagaStep>().CompensateAsync(step, context, ct)));
 
     /// <summary>This process decides: it hears the participants, and asks them. At least one process of an installation must; two or more, so that one may fail.</summary>
@@ -55,11 +55,11 @@ public sealed class TransactionsOptions
         return this;
     }
 
-    private TransactionsOptions Add<TBranch, THandler>(RetryPolicy? retry, Calls<TBranch> calls)
+    private TransactionsOptions Add<TBranch, THandler>(TransactionMode mode, RetryPolicy? retry, Calls<TBranch> calls)
         where THandler : class
     {
         var info = BranchKind<TBranch>.Info;
-        if (!_entries.TryAdd(info.Kind, new BranchEntry<TBranch>(info.Kind, retry ?? DefaultRetry, calls)))
+        if (!_entries.TryAdd(info.Kind, new BranchEntry<TBranch>(info.Kind, mode, retry ?? DefaultRetry, calls)))
         {
             throw new InvalidOperationException($"The kind \"{info.Kind}\" has a participant already; {typeof(THandler).Name} cannot be a second one.");
         }

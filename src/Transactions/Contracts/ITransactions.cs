@@ -25,6 +25,14 @@ public interface ITransactions
     /// <summary>What is known about it; null: there is none.</summary>
     Task<TransactionInfo?> GetAsync(TransactionId id, CancellationToken ct = default);
 
+    /// <summary>Aborts a transaction that is undecided, parked or not: nothing of it is left in the end.</summary>
+    /// <param name="id">The transaction.</param>
+    /// <param name="reason">By whom and why, for the record. 1 to 2,000 characters.</param>
+    /// <param name="ct">Cancels the call.</param>
+    /// <returns>False: it was decided before that it commits. True: it aborts, or has.</returns>
+    /// <exception cref="JobsException">There is no such transaction.</exception>
+    Task<bool> AbortAsync(TransactionId id, string reason, CancellationToken ct = default);
+
     /// <summary>Has the parked branches of a transaction tried again. Acts within moments, once a coordinator has heard of it; without parked branches it changes nothing.</summary>
     /// <exception cref="JobsException">There is no such transaction, or no coordinator queue yet.</exception>
     Task RetryAsync(TransactionId id, CancellationToken ct = default);

@@ -51,7 +51,7 @@ internal sealed class Coordinator : MassTransitStateMachine<TransactionRow>
                 .If(c => !c.Saga.IsStuck && c.Saga.Commit is null, b => b.TransitionTo(Running))
                 .If(c => !c.Saga.IsStuck && c.Saga.Commit == false, b => b.TransitionTo(Aborting)),
             When(Reported).Then(Hear),
-            Ignore(Ticked));
+            When(Ticked).ThenAsync(LearnAsync).If(c => c.Saga.Commit == false, b => b.TransitionTo(Aborting)));
 
         During(Committed, Aborted, Ignore(Reported), Ignore(Ticked), Ignore(Ordered));
         WhenEnter(Committed, b => b.Then(c => c.Saga.EndedAt = c.Saga.LockedAt));
@@ -114,6 +114,15 @@ internal sealed class Coordinator : MassTransitStateMachine<TransactionRow>
         else
         {
             await RepairAsync(c);
+        }
+    }
+
+    /// <summary>Parked and undecided: has an operator decided to abort?</summary>
+    private static async Task LearnAsync(BehaviorContext<TransactionRow, TransactionTicked> c)
+    {
+        if (c.Saga.Commit is null && await Of(c).IsDecidedAsync(c.Saga, c.CancellationToken))
+        {
+            await Of(c).DecideAsync(c.Saga, commit: false, null, c.CancellationToken);
         }
     }
 

@@ -29,6 +29,9 @@ internal static class Protocol
                 branch.State = BranchState.Refused;
                 branch.Compensated &= row.Mode == TransactionMode.TwoPhase; // a step that says no has done nothing
                 break;
+            case (Answer.Unfit, _):
+                (branch.State, branch.Compensated) = (BranchState.Refused, false);
+                break;
             case (Answer.Failed, _):
                 branch.State = BranchState.Refused;
                 break;
