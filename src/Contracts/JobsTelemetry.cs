@@ -12,13 +12,14 @@ public static class JobsTelemetry
     internal const string Producer = "Jobs.Producer";
     internal const string RabbitMq = "Jobs.RabbitMq";
     internal const string Scheduler = "Jobs.Scheduler";
+    internal const string Transactions = "Jobs.Transactions";
     internal const string Worker = "Jobs.Worker";
 
     /// <summary>The platform's own activity sources: enqueues, attempts, occurrences of schedules.</summary>
     public static IReadOnlyList<string> Sources { get; } = [Producer, Worker, Scheduler];
 
     /// <summary>The platform's own meters.</summary>
-    public static IReadOnlyList<string> Meters { get; } = [Coordination, Producer, RabbitMq, Scheduler, Worker];
+    public static IReadOnlyList<string> Meters { get; } = [Coordination, Producer, RabbitMq, Scheduler, Transactions, Worker];
 
     /// <summary>
     /// The activity sources of the clients that the platform uses: every statement and every ticket becomes a span, so this is for looking closely and not for every day.
@@ -56,6 +57,7 @@ internal static class Labels
     public const string Via = "jobs.via";
     public const string Connection = "jobs.connection";
     public const string Service = "jobs.service";
+    public const string Database = "jobs.database";
     public const string Result = "jobs.result";
     public const string ErrorType = "error.type";
 

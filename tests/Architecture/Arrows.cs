@@ -26,12 +26,26 @@ internal static partial class Arrows
     /// <summary>The only room that may name the types of a package.</summary>
     private static readonly Dictionary<string, string> Owner = new() { ["Npgsql"] = "Postgres", ["NpgsqlTypes"] = "Postgres", ["RabbitMQ"] = "RabbitMq", ["OpenTelemetry"] = "Hosting", ["MassTransit"] = "Transactions" };
 
+    private const string Participant = "Transactions/Postgres speaks to a participant's own database, in statements of its own files; not to the engine's";
+
     /// <summary>What others name all the same, each with its reason.</summary>
     private static readonly Dictionary<(string Room, string Type), string> Exceptions = new()
     {
         [("Producer", "Npgsql.NpgsqlTransaction")] = "part of the public surface: enqueue in the caller's own transaction",
         [("Transactions", "Npgsql.NpgsqlTransaction")] = "part of the public surface: begin in the caller's own transaction; and jobs in the coordinator's",
         [("Transactions", "Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.NpgsqlDbContextOptionsBuilder")] = "the context of the saga repository; its one statement is in TransactionStore",
+        [("Transactions", "Npgsql.NpgsqlBatch")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlBatchCommand")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlBatchCommandCollection")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlCommand")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlConnection")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlConnectionStringBuilder")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlDataReader")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlDataSource")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlException")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlParameter")] = Participant,
+        [("Transactions", "Npgsql.NpgsqlParameterCollection")] = Participant,
+        [("Transactions", "Npgsql.PostgresException")] = Participant,
         [("Coordination", "Npgsql.NpgsqlConnection")] = "a session owns one connection; what is said on it is in SessionStore",
         [("Coordination", "Npgsql.NpgsqlConnectionStringBuilder")] = "only to find out at start whether the text is a connection string",
         [("Coordination", "RabbitMQ.Client.Exceptions.AuthenticationFailureException")] = "tells a broker that refuses from one that is away, at start",

@@ -64,7 +64,8 @@ public sealed partial class TelemetryTests
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddJobs(o => (o.Postgres, o.RabbitMq) = ("Host=nowhere.invalid", "amqp://nowhere.invalid/"))
             .AddWorker(w => w.Queue("default").Handle<Nothing, NothingHandler>())
-            .AddScheduler();
+            .AddScheduler()
+            .AddParticipantDatabase("bank", "Host=nowhere.invalid");
         return PrometheusNames.Instruments(builder.Build().Services); // the host is never started, and lives as long as its instruments are looked at
     }
 

@@ -1,0 +1,1 @@
+delete from jobs_participant.branch where gid = any($1)
