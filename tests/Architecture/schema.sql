@@ -548,13 +548,15 @@ begin
     if p_named or part = 2 and cardinality(ids) < v_most then
       select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}') into v_ids, v_of from (
         select j.id, j.dispatch from unnest(v_tickets, v_under) as t (id, dispatch) join jobs.job j on j.id = t.id
-        where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null) and j.id <> all(ids)
-        order by j.priority desc, j.id limit v_most - cardinality(ids) for update of j skip locked) l;
+        where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null) and j.id <> all(choose_fair.ids)
+        order by j.priority desc, j.id limit v_most - cardinality(choose_fair.ids) for update of j skip locked) l;
       ids := ids || v_ids;
       dispatches := dispatches || v_of;
     end if;
     if part = 1 then
-      select ids || f.ids, dispatches || f.dispatches into ids, dispatches from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(ids)) f;
+      select f.ids, f.dispatches into v_ids, v_of from jobs.take_fair(p_queue, 'queued', p_types, '{}', v_most - cardinality(choose_fair.ids)) f;
+      ids := ids || v_ids;
+      dispatches := dispatches || v_of;
     end if;
   end loop;
 end $function$
