@@ -193,7 +193,6 @@ declare
   v_gates   jobs.gate[];        -- their state, at first with all slots taken
   v_rules   jobs.limit_rule[];
   v_slots   integer[];          -- what all of these jobs together ask of them
-  v_woken   integer[];
   v_costs   float8[];
   v_fits    boolean;            -- all of them fit
   v_rated   boolean := false;
@@ -231,10 +230,10 @@ begin
       woken_at = case when gate.woken_at > now() - interval '1 second' then gate.woken_at else now() end
     returning gate as g
   )
-  select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate), array_agg(t.woken order by t.gate),
+  select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
     bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken + (l.g).woken_before <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
-    into v_ids, v_idle, v_gates, v_rules, v_slots, v_woken, v_costs, v_rated, v_fits
+    into v_ids, v_idle, v_gates, v_rules, v_slots, v_costs, v_rated, v_fits
     from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
   v_new := v_gates;
 
