@@ -100,13 +100,15 @@ static async Task<int> RunAsync(BenchOptions options)
 
     if (options.Limits)
     {
+        var slots = await new SlotsUsed(options, steps, stop.Token).RunAsync();
         var limits = await new Limits(options, steps, stop.Token).RunAsync();
         var used = await new RatesUsed(options, steps, stop.Token).RunAsync();
         Limits.Write(limits);
         RatesUsed.Write(used);
+        SlotsUsed.Write(slots);
         if (options.JsonFile is { } limitsFile)
         {
-            await Report.WriteJsonAsync(limitsFile, limits, used);
+            await Report.WriteJsonAsync(limitsFile, limits, used, slots);
         }
 
         return 0;

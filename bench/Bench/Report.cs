@@ -122,10 +122,13 @@ internal static class Report
         ["cancel_running"] = new JsonObject(cancels.Select(c => KeyValuePair.Create<string, JsonNode?>(c.Key, Math.Round(c.Value, 2)))),
     });
 
-    public static Task WriteJsonAsync(string file, IReadOnlyList<LimitResult> limits, IReadOnlyDictionary<int, double> used) => WriteFileAsync(file, new JsonObject(
+    public static Task WriteJsonAsync(string file, IReadOnlyList<LimitResult> limits, IReadOnlyDictionary<int, double> used, IReadOnlyDictionary<int, double> slots) => WriteFileAsync(file, new JsonObject(
         limits.Select(l => KeyValuePair.Create<string, JsonNode?>(l.Name, Math.Round(l.Rate)))
             .Append(KeyValuePair.Create<string, JsonNode?>("ratio", new JsonObject(limits.Select(l => KeyValuePair.Create<string, JsonNode?>(l.Name, Math.Round(l.Ratio, 3))))))
-            .Append(KeyValuePair.Create<string, JsonNode?>("rate_used", new JsonObject(used.Select(u => KeyValuePair.Create<string, JsonNode?>($"{u.Key}", Math.Round(u.Value, 3))))))));
+            .Append(KeyValuePair.Create<string, JsonNode?>("rate_used", Shares(used)))
+            .Append(KeyValuePair.Create<string, JsonNode?>("slots_used", Shares(slots)))));
+
+    private static JsonObject Shares(IReadOnlyDictionary<int, double> of) => new(of.Select(o => KeyValuePair.Create<string, JsonNode?>($"{o.Key}", Math.Round(o.Value, 3))));
 
     private static Task WriteFileAsync(string file, JsonObject root) => File.WriteAllTextAsync(file, root.ToJsonString(Indented) + "\n");
 

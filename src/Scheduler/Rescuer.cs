@@ -23,12 +23,17 @@ internal sealed class Rescuer(
 
     private static readonly TimeSpan LateInterval = TimeSpan.FromSeconds(5);
 
+    /// <summary>A process takes its lock again well within the second of these, if it lives and only its connection broke.</summary>
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SecondLook = TimeSpan.FromSeconds(0.7);
+
     private Guid[] _suspects = [];
     private bool _owed = true;  // a rescue that is due since a death, until it has succeeded
     private long _rescuedAt;
     private TimeSpan _took;
 
-    public async Task RunOnceAsync(CancellationToken ct)
+    /// <returns>When to look again.</returns>
+    public async Task<TimeSpan> RunOnceAsync(CancellationToken ct)
     {
         List<SuspectSession> found;
         try
@@ -37,7 +42,7 @@ internal sealed class Rescuer(
         }
         catch
         {
-            _suspects = []; // two sightings a second apart is the rule, and this was none
+            _suspects = []; // it takes two looks in a row, and this was none
             throw;
         }
 
@@ -56,6 +61,8 @@ internal sealed class Rescuer(
             await RescueAsync(ct);
             (_owed, _rescuedAt, _took) = (false, time.GetTimestamp(), time.GetElapsedTime(started));
         }
+
+        return _suspects.Length > 0 ? SecondLook : Interval;
     }
 
     private async Task RescueAsync(CancellationToken ct)

@@ -29,7 +29,7 @@ internal sealed class SchedulerService(
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Detached.Run(() => Task.WhenAll(
-        RepeatAsync("Rescuer", async ct => { await rescuer.RunOnceAsync(ct); return Interval; }, stoppingToken),
+        RepeatAsync("Rescuer", rescuer.RunOnceAsync, stoppingToken),
         RepeatAsync("Recurring jobs", recurring.RunOnceAsync, stoppingToken),
         LeadAsync(stoppingToken)));
 

@@ -12,3 +12,13 @@ internal sealed class KeyedHandler(Handled handled) : IJobHandler<KeyedJob>
         return Task.CompletedTask;
     }
 }
+
+/// <summary>Takes its time, as something that waits for others does.</summary>
+internal sealed class BusyHandler(Handled handled) : IJobHandler<KeyedJob>
+{
+    public async Task HandleAsync(KeyedJob job, JobContext context, CancellationToken ct)
+    {
+        await Task.Delay(SlotsUsed.Milliseconds, ct);
+        handled.Add(1);
+    }
+}
