@@ -80,9 +80,18 @@ internal sealed class Admissions(LimitStore store, TicketPublisher tickets, Coor
     private async Task AdmitAtAsync(string[] gates, double ahead, CancellationToken ct)
     {
         var admitted = await Transient.RetryAsync(c => store.AdmitAsync(gates, ahead, Most, c), "admit at gates", log, ct, Transient.Few);
+        await SendAsync(admitted, ct);
+    }
+
+    /// <summary>Tickets for jobs that were admitted.</summary>
+    public async Task SendAsync(IReadOnlyList<Ticket> admitted, CancellationToken ct)
+    {
         telemetry.Admitted(admitted);
         await tickets.SendAsync(admitted, ct);
     }
+
+    /// <summary>So many were admitted and need none.</summary>
+    public void Started(string queue, int jobs) => telemetry.Admitted(queue, jobs);
 
     private async Task AdmitAsync(Task before)
     {

@@ -101,16 +101,18 @@ internal sealed class CoordinationTelemetry : IDisposable
     }
 
     /// <summary>Jobs of one statement that a limit had held back.</summary>
-    public void Admitted(List<Ticket> jobs)
+    public void Admitted(IEnumerable<Ticket> jobs)
     {
-        if (jobs.Count > 0 && _admitted.Enabled)
+        if (_admitted.Enabled)
         {
             foreach (var queue in jobs.GroupBy(j => j.Queue))
             {
-                _admitted.Add(queue.Count(), Labels.Of(Labels.Queue, _queues.Of(queue.Key)));
+                Admitted(queue.Key, queue.Count());
             }
         }
     }
+
+    public void Admitted(string queue, int jobs) => _admitted.Add(jobs, Labels.Of(Labels.Queue, _queues.Of(queue)));
 
     public void HeartbeatFailed() => _heartbeatFailures.Add(1);
 

@@ -88,9 +88,24 @@ internal sealed class JobStore(Database database)
         await using var command = database.Command(
             "claim_limited", Param.Of(session), Param.Of(ids), Param.Of(dispatches), Param.Of(queue), Param.Of(types), Param.Of(ahead));
         CrashPoint.Hit("X2");
+        return await ReadLimitedAsync(command, types, claimed, ct);
+    }
+
+    /// <summary>X2, X3 without tickets: claims up to <paramref name="room"/> jobs of this queue that wait at these gates and have room there now. Others that have room are queued, and need the tickets that it returns.</summary>
+    public async Task<LimitedClaim> ClaimNextAsync(Guid session, string[] gates, int room, string queue, string[] types, double ahead, List<ClaimedJob> claimed, CancellationToken ct)
+    {
+        await using var command = database.Command(
+            "claim_next", Param.Of(session), Param.Of(gates), Param.Of(room), Param.Of(queue), Param.Of(types), Param.Of(ahead));
+        CrashPoint.Hit("X2");
+        return await ReadLimitedAsync(command, types, claimed, ct);
+    }
+
+    private static async Task<LimitedClaim> ReadLimitedAsync(NpgsqlCommand command, string[] types, List<ClaimedJob> claimed, CancellationToken ct)
+    {
         await using var reader = await command.ExecuteReaderAsync(ct);
         var (from, blocked, fair) = (claimed.Count, 0, false);
         List<string> gates = [];
+        List<Ticket> tickets = [];
         Dictionary<JobId, double?>? said = null; // null: it is blocked
         while (await reader.ReadAsync(ct))
         {
@@ -112,8 +127,11 @@ internal sealed class JobStore(Database database)
                 case "fair":
                     fair = true;
                     break;
+                case "ticket":
+                    tickets.Add(new Ticket(new JobId(reader.GetGuid(1)), reader.GetInt32(2), reader.GetString(15), (byte)reader.GetInt16(4), reader.GetString(5)));
+                    break;
                 default:
-                    return new LimitedClaim(true, [], 0, false);
+                    return new LimitedClaim(true, [], 0, false, tickets);
             }
         }
 
@@ -131,7 +149,7 @@ internal sealed class JobStore(Database database)
             claimed.RemoveRange(to, claimed.Count - to);
         }
 
-        return new LimitedClaim(false, gates, blocked, fair);
+        return new LimitedClaim(false, gates, blocked, fair, tickets);
     }
 
     /// <summary>Whether a limit may apply to these jobs, or their queue is fair; a plain claim takes none of them then.</summary>
@@ -142,9 +160,16 @@ internal sealed class JobStore(Database database)
     }
 
     /// <summary>After a claim whose outcome is unknown: what it did claim for this session, and what the session had claimed before.</summary>
-    public async Task ClaimedBySessionAsync(Guid session, Guid[] ids, string queue, string[] types, List<ClaimedJob> claimed, CancellationToken ct)
+    public Task ClaimedBySessionAsync(Guid session, Guid[] ids, string queue, string[] types, List<ClaimedJob> claimed, CancellationToken ct) =>
+        ReadHeldAsync(database.Command("claimed_by_session", Param.Of(session), Param.Of(ids), Param.Of(queue)), types, claimed, ct);
+
+    /// <summary>The same after a claim at gates.</summary>
+    public Task ClaimedAtGatesAsync(Guid session, string queue, string[] types, List<ClaimedJob> claimed, CancellationToken ct) =>
+        ReadHeldAsync(database.Command("claimed_at_gates", Param.Of(session), Param.Of(queue)), types, claimed, ct);
+
+    private static async Task ReadHeldAsync(NpgsqlCommand held, string[] types, List<ClaimedJob> claimed, CancellationToken ct)
     {
-        await using var command = database.Command("claimed_by_session", Param.Of(session), Param.Of(ids), Param.Of(queue));
+        await using var command = held;
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))
         {

@@ -98,6 +98,6 @@ internal readonly record struct EndReport(int Written, Followed Followed, IReadO
 }
 
 /// <summary>What a claim said beside the jobs it claimed: that no limit applies there and the queue is not fair, which gates have room although somebody waits, how many jobs are blocked now, and whether
-/// the queue is fair (and not paused): then its tickets were used up, whichever jobs they named.</summary>
+/// the queue is fair (and not paused): then its tickets were used up, whichever jobs they named. After a claim at gates also which jobs need a ticket.</summary>
 [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
-internal readonly record struct LimitedClaim(bool Unlimited, IReadOnlyList<string> Gates, int Blocked, bool Fair);
+internal readonly record struct LimitedClaim(bool Unlimited, IReadOnlyList<string> Gates, int Blocked, bool Fair, IReadOnlyList<Ticket> Tickets);

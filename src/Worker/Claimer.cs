@@ -9,7 +9,7 @@ namespace Jobs.Worker;
 /// X2 to X4 for one queue: takes the tickets that are in the buffer, as many as slots are free, claims them in one statement, acknowledges them in one,
 /// and starts their handlers. It never waits for more tickets than there are.
 /// </summary>
-internal sealed class Claimer(
+internal sealed partial class Claimer(
     string queue, Slots slots, TicketConsumer consumer, JobStore store, QueueStore queues, Admissions admissions, Executor executor, Running running, Session session,
     IReadOnlyDictionary<string, HandlerEntry> handlers, Action onPaused, WorkerTelemetry telemetry, Pulse pulse, TimeProvider time, ILogger log)
 {
@@ -53,19 +53,39 @@ internal sealed class Claimer(
     /// </summary>
     public async Task RunAsync(CancellationToken leave, CancellationToken stop)
     {
+        slots.Vacancies.Open(true);
+        try
+        {
+            await TakeAllAsync(leave, stop);
+        }
+        finally
+        {
+            admissions.Admit(slots.Vacancies.Open(false));
+        }
+    }
+
+    private async Task TakeAllAsync(CancellationToken leave, CancellationToken stop)
+    {
+        Task<bool>? tickets = null;
         while (!leave.IsCancellationRequested)
         {
             try
             {
-                var tickets = consumer.WaitAsync(leave);
-                if (!tickets.IsCompleted)
+                tickets ??= consumer.WaitAsync(leave).AsTask();
+                if (!tickets.IsCompleted && slots.Vacancies.Count == 0)
                 {
                     slots.Rest();
+                    await Task.WhenAny(tickets, slots.Vacancies.Offered);
                 }
 
-                if (!await tickets)
+                if (tickets.IsCompleted)
                 {
-                    return;
+                    if (!await tickets)
+                    {
+                        return;
+                    }
+
+                    tickets = null;
                 }
 
                 var ahead = await slots.TakeAsync(MaxBatch, leave);
@@ -127,8 +147,14 @@ internal sealed class Claimer(
         _garbage.Clear();
         _claimed.Clear();
         _attempts.Clear();
+        if (slots.Vacancies.Count > 0)
+        {
+            await FillVacanciesAsync(most, stop);
+        }
+
+        var ready = _claimed.Count;
         Delivery last = default;
-        while (_tickets.Count < most && _garbage.Count < MaxBatch && consumer.TryTake(out var delivery))
+        while (_tickets.Count < most - ready && _garbage.Count < MaxBatch && consumer.TryTake(out var delivery))
         {
             last = delivery;
             if (delivery.Garbage is { } garbage)
@@ -171,6 +197,7 @@ internal sealed class Claimer(
         var dispatches = _tickets.ConvertAll(t => t.Dispatch).ToArray();
         var started = time.GetTimestamp();
         Lease? doubtful = null;
+        var ready = _claimed.Count;
         var (blocked, fair) = (0, false);
         for (var n = 1; ; n++)
         {
@@ -203,13 +230,13 @@ internal sealed class Claimer(
             }
         }
 
-        telemetry.Claimed(queue, ids.Length, _claimed.Count, blocked, time.GetElapsedTime(started));
-        if (_claimed.Count == 0 && blocked == 0 && !fair && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
+        telemetry.Claimed(queue, ids.Length, _claimed.Count - ready, blocked, time.GetElapsedTime(started));
+        if (_claimed.Count == ready && blocked == 0 && !fair && await Transient.RetryAsync(ct => queues.StillClaimableAsync(ids, dispatches, queue, _types, ct), "look at refused tickets", log, stop))
         {
             return false;
         }
 
-        if (_claimed.Count < ids.Length)
+        if (_claimed.Count - ready < ids.Length)
         {
             await ReleaseUnhandledAsync(ids, dispatches, stop);
         }

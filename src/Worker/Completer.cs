@@ -83,7 +83,7 @@ internal sealed class Completer(
                     var (written, followed, gates) = await WriteOnceAsync(batch);
                     CrashPoint.Hit("X7");
                     followers.Tell(followed);
-                    admissions.Admit(gates);
+                    Fill(batch, gates);
                     telemetry.Written(batch.Count, written, time.GetElapsedTime(started));
                     Count(batch, written);
                     if (written < batch.Count)
@@ -130,6 +130,16 @@ internal sealed class Completer(
             {
                 running.Remove(attempt);
             }
+        }
+    }
+
+    /// <summary>Gates at which somebody waits have room now: for who ended there last, else for all.</summary>
+    private void Fill(List<Completion> batch, IReadOnlyList<string> gates)
+    {
+        if (gates.Count > 0 && !(batch.Find(c => c.Attempt.Job.IsLimited).Attempt?.Slots is { } slots
+            && slots.Vacancies.TryOffer(gates, batch.Count(c => c.Attempt.Job.IsLimited && c.Attempt.Slots == slots))))
+        {
+            admissions.Admit(gates);
         }
     }
 

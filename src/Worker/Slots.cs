@@ -27,7 +27,10 @@ internal sealed class Slots
 
     public Pool Pool { get; }
 
-    /// <summary>How many tickets are in the queue's buffer.</summary>
+    /// <summary>Room at the gates of limits that its ends have left.</summary>
+    public Vacancies Vacancies { get; } = new();
+
+    /// <summary>How many tickets are in the queue's buffer, and vacancies beside them.</summary>
     public Func<int> Buffered { get; set; } = static () => 0;
 
     /// <summary>How many handlers may run at once, whatever else the pool holds.</summary>

@@ -58,7 +58,7 @@ internal sealed class WorkerService : IHostedService, IDisposable
         {
             var queue = slots.Queue;
             var consumer = new TicketConsumer(_connection, topology, queue, Prefetch.Least(slots.Share), (marker, ct) => repair.SweepQueueAsync(queue, marker, ct), time, log);
-            slots.Buffered = () => consumer.Buffered;
+            slots.Buffered = () => consumer.Buffered + slots.Vacancies.Count;
             consumer.Pause(); // until the first look at what operators say
             _lines.Add(new Line(queue, consumer, new Claimer(
                 queue, slots, consumer, store, queues, admissions, executor, running, session, options.Handlers, OnPaused, telemetry, pulses.Add($"claimer of {queue}"), time, log)));

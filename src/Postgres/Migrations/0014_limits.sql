@@ -195,6 +195,7 @@ declare
   v_slots   integer[];          -- what all of these jobs together ask of them
   v_costs   float8[];
   v_fits    boolean;            -- all of them fit
+  v_admitted boolean;           -- ... because all were admitted and have room
   v_rated   boolean := false;
   v_new     jobs.gate[];
   v_gate    jobs.gate;
@@ -232,10 +233,23 @@ begin
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
+    bool_and(t.woken = t.slots and r.algorithm is null and coalesce((l.g).paused_until <= now(), true) and (l.g).taken - greatest(x.freed - (l.g).seen, 0) <= coalesce((l.g).slots, r.slots)),
     bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken + (l.g).woken_before <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
-    into v_ids, v_idle, v_gates, v_rules, v_slots, v_costs, v_rated, v_fits
-    from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
+    into v_ids, v_idle, v_gates, v_rules, v_slots, v_costs, v_rated, v_admitted, v_fits
+    from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule left join jobs.gate_exit x on x.id = (l.g).id;
   v_new := v_gates;
+
+  -- All of them were admitted, and their room is there: nobody is to wait, so the other side of the gates is only read, and an end does not wait for this claim. What it has freed since then counts later.
+  if v_admitted then
+    with passed as (
+      update jobs.gate g set taken = g.taken - greatest(coalesce(x.freed, 0) - g.seen, 0), seen = greatest(x.freed, g.seen),
+        woken = greatest(0, g.woken - t.n), woken_before = greatest(0, g.woken_before - greatest(0, t.n - g.woken))
+      from unnest(v_ids, v_slots) as t (id, n) left join jobs.gate_exit x on x.id = t.id where g.id = t.id
+      returning g as g
+    )
+    select array_agg(p.g) into v_new from passed p;
+    v_fits := true;
+  end if;
 
   -- Whether their meters let all of them through now.
   if v_fits and v_rated then

@@ -278,8 +278,8 @@ begin
     v_now := clock_timestamp(); -- after the lock
     v_room := p_most;
     if v_gate.counts then
-      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
-      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
+      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id; -- not locked: who frees more after this finds somebody waiting, and admits again
+      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + greatest(coalesce(v_freed, 0) - v_gate.seen, 0), v_room) - v_gate.kept);
     end if;
     if v_gate.name is not null and v_gate.paused_until > v_now then -- not ahead: a claim does not wait for the end of a pause
       v_room := 0;
