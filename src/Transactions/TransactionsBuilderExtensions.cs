@@ -1,4 +1,5 @@
 using Jobs.Postgres;
+using Jobs.Producer;
 using Jobs.Transactions;
 using Jobs.Worker;
 using Microsoft.Extensions.DependencyInjection;

@@ -53,3 +53,17 @@ create table jobs.branch_fence (
   fence bigint not null,
   at    timestamptz not null default now()
 );
+
+-- What operators ordered, by whom and why. A job tells the coordinators of it; this stays as the record.
+create table jobs.transaction_order (
+  id             bigint      generated always as identity primary key,
+  transaction_id uuid        not null references jobs.transaction on delete cascade,
+  at             timestamptz not null default clock_timestamp(),
+  verb           text        not null check (verb in ('abort', 'retry', 'settle')),
+  branch         integer,                               -- null: the whole transaction
+  round          integer,                               -- what the branch counted then: of another round the order is void
+  by             text        not null,
+  reason         text,
+  told_at        timestamptz                            -- null: the coordinators have not been sent it
+);
+create index transaction_order_of on jobs.transaction_order (transaction_id);

@@ -109,12 +109,12 @@ internal static class Protocol
         }
     }
 
-    /// <summary>An operator's order: parked branches are asked again, or one of them counts as done.</summary>
+    /// <summary>An operator's order: parked branches are asked again, or count as done. One that was given for an earlier round is void: it comes late, or twice, and the branch was parked anew.</summary>
     public static void Obey(TransactionRow row, TransactionOrdered order, Turn turn)
     {
-        foreach (var branch in row.Branches.Where(b => b.State == BranchState.Parked && (order.Branch is null || order.Branch == b.Number)))
+        foreach (var branch in row.Branches.Where(b => b.State == BranchState.Parked && (order.Branch is null || order.Branch == b.Number) && (order.Round is null || order.Round == b.Round)))
         {
-            if (order.Branch is null)
+            if (order.Reason is null)
             {
                 turn.Ask(row, branch, branch.Verb!.Value);
                 continue;

@@ -145,10 +145,6 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
         new(new JobId(id), BranchJob.TypeOf(kind), queue, priority, JsonSerializer.SerializeToUtf8Bytes(new BranchJob(transaction, number, round, verb), Json), null, null,
             after is { } parent ? new Ties { After = [new After(new JobId(parent), Otherwise.Run)] } : null) { Origin = $"transaction {transaction}" };
 
-    public static NewJob Watch(Guid transaction, TimeSpan delay) =>
-        new(JobId.New(), WatchJob.Type, WatchJob.Queue, JobPriority.Normal.Value, JsonSerializer.SerializeToUtf8Bytes(new WatchJob(transaction), Json), delay.TotalSeconds, null)
-        { Origin = $"transaction {transaction}" };
-
     public static T Read<T>(byte[] arguments) => JsonSerializer.Deserialize<T>(arguments, Json) ?? throw new JsonException("The arguments are null.");
 
     private NpgsqlTransaction Inner => (NpgsqlTransaction)transaction.GetDbTransaction();
