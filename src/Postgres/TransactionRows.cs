@@ -2,7 +2,11 @@ namespace Jobs.Postgres;
 
 /// <summary>A transaction about to be written, with the jobs of its first stage.</summary>
 internal sealed record NewTransaction(
-    Guid Id, string Name, string Mode, byte Priority, double TimeoutSeconds, IReadOnlyList<NewBranch> Branches, IReadOnlyList<NewJob> Jobs);
+    Guid Id, string Name, string Mode, byte Priority, double TimeoutSeconds, IReadOnlyList<NewBranch> Branches, IReadOnlyList<NewJob> Jobs)
+{
+    /// <summary>W3C traceparent of the span that begins it.</summary>
+    public string? Trace { get; init; }
+}
 
 /// <summary>One of its branches. Job: that of its first stage; null: its turn is later.</summary>
 internal sealed record NewBranch(int Stage, string Kind, string Queue, byte[] Arguments, bool Compensated, int? MaxAttempts, int? ParkAfter, Guid? Job);

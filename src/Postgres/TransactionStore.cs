@@ -32,7 +32,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await using var command = Command(transaction, "begin_transaction", Param.Of(begun.Id), Param.Of(begun.Name), Param.Of(begun.Mode), Param.Of((short)begun.Priority),
             Param.Of(begun.TimeoutSeconds), Param.Of(branches.Select(b => b.Stage).ToArray()), Param.Of(branches.Select(b => b.Kind).ToArray()),
             Param.Of(branches.Select(b => b.Queue).ToArray()), Param.Json([.. branches.Select(b => b.Arguments)]), Param.Of(branches.Select(b => b.Compensated).ToArray()),
-            Param.Of(branches.Select(b => b.MaxAttempts).ToArray()), Param.Of(branches.Select(b => b.ParkAfter).ToArray()), Param.Of(branches.Select(b => b.Job).ToArray()));
+            Param.Of(branches.Select(b => b.MaxAttempts).ToArray()), Param.Of(branches.Select(b => b.ParkAfter).ToArray()), Param.Of(branches.Select(b => b.Job).ToArray()), Param.Text(begun.Trace));
         return await command.ExecuteNonQueryAsync(ct) == 0 ? [] : await EnqueueAsync(begun.Jobs, transaction, pending, ct);
     }
 

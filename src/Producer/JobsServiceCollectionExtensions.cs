@@ -28,6 +28,7 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<Storyteller>();
         services.TryAddSingleton<Reasons>();
         services.TryAddSingleton<LimitReasons>();
+        services.TryAddSingleton<BranchReasons>();
         services.TryAddSingleton<Explainer>();
         services.TryAddSingleton<Doctor>();
         services.TryAddSingleton<TransactionDesk>();

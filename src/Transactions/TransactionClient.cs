@@ -1,3 +1,4 @@
+using Jobs.Coordination;
 using Jobs.Postgres;
 using Jobs.Producer;
 using Jobs.RabbitMq;
@@ -7,25 +8,29 @@ using Npgsql;
 namespace Jobs.Transactions;
 
 /// <summary>Writes transactions down with the jobs of their first stage, and looks at them.</summary>
-internal sealed class TransactionClient(TransactionStore store, TicketPublisher tickets, TransactionDesk desk, IOptions<JobsOptions> options, TransactionsOptions transactions, TimeProvider time) : ITransactions
+internal sealed class TransactionClient(TransactionStore store, TicketPublisher tickets, TransactionDesk desk, TransactionTelemetry telemetry, IOptions<JobsOptions> options, TransactionsOptions transactions, TimeProvider time) : ITransactions
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LookRarely = TimeSpan.FromMilliseconds(500);
 
     public async Task<TransactionId> BeginAsync(TransactionPlan plan, CancellationToken ct = default)
     {
-        var begun = Begun(plan);
+        using var span = plan is null ? null : TransactionTelemetry.StartBegin(plan);
+        var begun = Begun(plan!);
         var first = await store.BeginAsync(begun, ct);
         CrashPoint.Hit("T1");
+        telemetry.Begun(plan!);
         await tickets.SendAsync(first, ct);
-        return plan.Id;
+        return plan!.Id;
     }
 
     public async Task<TransactionId> BeginAsync(TransactionPlan plan, NpgsqlTransaction transaction, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
-        await store.BeginAsync(Begun(plan), transaction, pending: true, ct);
-        return plan.Id;
+        using var span = plan is null ? null : TransactionTelemetry.StartBegin(plan);
+        await store.BeginAsync(Begun(plan!), transaction, pending: true, ct);
+        telemetry.Begun(plan!);
+        return plan!.Id;
     }
 
     public async Task<TransactionInfo> WaitAsync(TransactionId id, TimeSpan timeout, CancellationToken ct = default)
@@ -139,6 +144,7 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
         }
 
         jobs.Add(WatchJob.Of(id, plan.Timeout < transactions.WatchEvery ? plan.Timeout : transactions.WatchEvery));
-        return new NewTransaction(id, plan.Name, StateWords.Of(plan.Mode), plan.Priority.Value, plan.Timeout.TotalSeconds, branches, jobs);
+        var trace = Traceparent.Current;
+        return new NewTransaction(id, plan.Name, StateWords.Of(plan.Mode), plan.Priority.Value, plan.Timeout.TotalSeconds, branches, [.. jobs.Select(j => Turn.Traced(j, trace))]) { Trace = trace };
     }
 }

@@ -31,6 +31,7 @@ public static class TransactionsBuilderExtensions
         var options = new TransactionsOptions(services);
         configure?.Invoke(options);
         services.AddSingleton(options);
+        services.AddSingleton<TransactionTelemetry>();
         services.AddSingleton<TurnServices>();
         services.AddSingleton<Bus>();
         services.AddSingleton(p => new BranchFence(p.GetRequiredService<TransactionStore>()));

@@ -10,7 +10,8 @@ create table jobs.transaction (
   deadline_at timestamptz not null,                     -- not decided by then: aborted
   decided_at  timestamptz,
   ended_at    timestamptz,
-  reason      text                                      -- why it was aborted or is parked
+  reason      text,                                     -- why it was aborted or is parked
+  trace       text                                      -- W3C traceparent of the span that began it
 );
 
 -- What retention looks for, and what operators do.
