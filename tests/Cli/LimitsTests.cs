@@ -85,7 +85,7 @@ public sealed class LimitsTests
         await app.RefusedAsync("There is no rate for --per", "limits", "set", "a", "--queue", "q", "--slots", "1", "--per", "1m");
         await app.RefusedAsync("--rate none leaves no rate", "limits", "set", "a", "--queue", "q", "--rate", "none", "--burst", "3");
         await app.RefusedAsync("--queue is for the whole limit", "limits", "set", "a", "--for", "42", "--slots", "1", "--queue", "q");
-        await app.RefusedAsync("a", "limits", "set", "a"); // concerns nothing and limits nothing
+        await app.RefusedAsync("it names no queue, no type and no key", "limits", "set", "a");
         await app.RefusedAsync("Unknown option \"--slot\"; did you mean --slots?", "limits", "set", "a", "--slot", "1");
         Assert.Equal(0, (await app.JsonAsync("limits", "list")).GetArrayLength());
 
