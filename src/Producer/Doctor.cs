@@ -179,7 +179,7 @@ internal sealed class Doctor(AuditStore audit, QueryStore query, BrokerProbe bro
     {
         var watchers = sessions.Count(s => s.HeartbeatAge <= options.Value.SessionTtl && s.Queues.GetValueOrDefault(WatchJob.Queue) > 0);
         found.Add(watchers > 0 || !await audit.HasTransactionsAsync(ct)
-            ? new("transaction-watch", Health.Ok, watchers > 0 ? $"{Phrase.Count(watchers, "worker")} watch over transactions." : "No transaction is to be watched over.") { Value = watchers }
+            ? new("transaction-watch", Health.Ok, watchers > 0 ? $"{Phrase.Count(watchers, "worker")} for {WatchJob.Queue}." : "No transaction is to be watched over.") { Value = watchers }
             : new("transaction-watch", Health.Bad, $"There are transactions, and no worker for the queue {WatchJob.Queue}: deadlines are not kept, and operators' orders not told.")
             {
                 Value = 0, Remedy = $"Run a process with AddTransactions and AddWorker; where the worker names its queues, it has to name {WatchJob.Queue} too.",
