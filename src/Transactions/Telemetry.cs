@@ -32,7 +32,7 @@ internal sealed class TransactionTelemetry : IDisposable
 
     /// <summary>The span of a beginning; the jobs of the first stage and the decision are linked to it.</summary>
     public static Activity? StartBegin(TransactionPlan plan) => Source.HasListeners()
-        ? Source.StartActivity($"begin {plan.Name}", ActivityKind.Producer)?.SetTag(Labels.Transaction, plan.Id.ToString()).SetTag(Labels.Mode, StateWords.Of(plan.Mode)) : null;
+        ? Source.StartActivity($"start {plan.Name}", ActivityKind.Producer)?.SetTag(Labels.Transaction, plan.Id.ToString()).SetTag(Labels.Mode, StateWords.Of(plan.Mode)) : null;
 
     /// <summary>The span of one message's work, linked to the beginning; what is asked for in it is linked to it in turn.</summary>
     public static Activity? StartTurn(TransactionRow row, string message)

@@ -57,7 +57,7 @@ public sealed class TelemetryTests
         var name = $"linked {Guid.NewGuid():N}";
         var id = await bank.Transactions.BeginAsync(new TwoPhase(name).Add(new Move("a")).Add(new Move("b")));
         await bank.EndedAsync(id);
-        var begin = await spans.OneAsync($"begin {name}");
+        var begin = await spans.OneAsync($"start {name}");
         var turns = await spans.ManyAsync($"coordinate {name}", 4);
         Assert.Equal(id.ToString(), begin.GetTagItem("jobs.transaction"));
         Assert.All(turns, t => Assert.Equal((begin.SpanId, id.ToString(), "answer"), (Assert.Single(t.Links).Context.SpanId, t.GetTagItem("jobs.transaction"), t.GetTagItem("jobs.type"))));
