@@ -54,7 +54,7 @@ public sealed class TelemetryTests
     {
         await using var bank = await Bank.OpenAsync();
         using var spans = new Spans(JobsTelemetry.Sources);
-        var name = $"linked {Guid.NewGuid():N}";
+        var name = $"linked.{Guid.NewGuid():N}";
         var id = await bank.Transactions.BeginAsync(new TwoPhase(name).Add(new Move("a")).Add(new Move("b")));
         await bank.EndedAsync(id);
         var begin = await spans.OneAsync($"start {name}");
