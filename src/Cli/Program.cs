@@ -23,6 +23,7 @@ var root = new RootCommand("Looks at and works on an installation of Jobs: its s
     PauseCommand.CreateAgeing(target),
     SchedulesCommand.Create(target),
     LimitsCommand.Create(target),
+    TransactionsCommand.Create(target),
     WorkersCommand.Create(target),
     DoctorCommand.Create(target),
 };

@@ -15,8 +15,8 @@ public static class JobsTelemetry
     internal const string Transactions = "Jobs.Transactions";
     internal const string Worker = "Jobs.Worker";
 
-    /// <summary>The platform's own activity sources: enqueues, attempts, occurrences of schedules.</summary>
-    public static IReadOnlyList<string> Sources { get; } = [Producer, Worker, Scheduler];
+    /// <summary>The platform's own activity sources: enqueues, attempts, occurrences of schedules, transactions.</summary>
+    public static IReadOnlyList<string> Sources { get; } = [Producer, Worker, Scheduler, Transactions];
 
     /// <summary>The platform's own meters.</summary>
     public static IReadOnlyList<string> Meters { get; } = [Coordination, Producer, RabbitMq, Scheduler, Transactions, Worker];
@@ -59,9 +59,11 @@ internal static class Labels
     public const string Service = "jobs.service";
     public const string Database = "jobs.database";
     public const string Result = "jobs.result";
+    public const string Mode = "jobs.mode";
     public const string ErrorType = "error.type";
 
     // Of spans only. Those of messaging come from the semantic conventions of OpenTelemetry.
+    public const string Transaction = "jobs.transaction";
     public const string Priority = "jobs.priority";
     public const string Attempt = "jobs.attempt";
     public const string Schedule = "jobs.schedule";

@@ -40,6 +40,7 @@ internal static class Platform
         services.TryAddSingleton<ScheduleStore>();
         services.TryAddSingleton<LedgerStore>();
         services.TryAddSingleton<TransactionStore>();
+        services.TryAddSingleton<TransactionOrderStore>();
         services.TryAddSingleton<CoordinationTelemetry>();
         services.TryAddSingleton<BrokerTelemetry>();
         services.TryAddSingleton<Pulses>();

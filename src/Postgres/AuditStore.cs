@@ -6,7 +6,7 @@ namespace Jobs.Postgres;
 /// <summary>The statements of the audit and of the doctor: what should be impossible, counted; and what there is to look at beside it.</summary>
 internal sealed class AuditStore(Database database)
 {
-    private static readonly string[] Audits = ["audit_queued", "audit_due", "audit_live", "audit_gates", "audit_counts", "audit_occurrences", "audit_partitions"];
+    private static readonly string[] Audits = ["audit_queued", "audit_due", "audit_live", "audit_gates", "audit_transactions", "audit_counts", "audit_occurrences", "audit_partitions"];
 
     /// <summary>Looks at all that is audited.</summary>
     public async Task<List<Finding>> LookAsync(CancellationToken ct)
@@ -105,6 +105,31 @@ internal sealed class AuditStore(Database database)
         }
 
         return queues;
+    }
+
+    /// <summary>Whether there are transactions that have not ended.</summary>
+    public async Task<bool> HasTransactionsAsync(CancellationToken ct)
+    {
+        await using var command = database.Command("doctor_transactions");
+        return (bool)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>What is prepared in another database for over <paramref name="age"/>, oldest first, and where that is.</summary>
+    /// <exception cref="ArgumentException">It is no connection string.</exception>
+    public async Task<(string Where, List<(string Gid, TimeSpan Age)> Found)> PreparedAsync(string connection, TimeSpan age, CancellationToken ct)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connection) { Pooling = false };
+        await using var other = new NpgsqlConnection(settings.ConnectionString);
+        await other.OpenAsync(ct);
+        await using var command = new NpgsqlCommand(database.Sql["doctor_prepared"], other) { Parameters = { Param.Of($"jobs:{database.Schema}:"), Param.Of(age.TotalSeconds) } };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var found = new List<(string, TimeSpan)>();
+        while (await reader.ReadAsync(ct))
+        {
+            found.Add((reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1))));
+        }
+
+        return ($"{settings.Host}/{settings.Database}", found);
     }
 
     private static DateTimeOffset? Time(NpgsqlDataReader r, int column) => r.IsDBNull(column) ? null : r.GetFieldValue<DateTimeOffset>(column);

@@ -31,6 +31,19 @@ internal sealed class DepthStore(Database database)
 
         return limits;
     }
+
+    public async Task<List<TransactionDepth>> TransactionsAsync(CancellationToken ct)
+    {
+        await using var command = database.Command("measure_transactions");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var found = new List<TransactionDepth>();
+        while (await reader.ReadAsync(ct))
+        {
+            found.Add(new TransactionDepth(reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2), TimeSpan.FromSeconds(reader.IsDBNull(3) ? 0 : Math.Max(0, reader.GetDouble(3)))));
+        }
+
+        return found;
+    }
 }
 
 /// <summary>One queue's live jobs by state, and how long the longest waiting of them has been queued.</summary>
@@ -38,3 +51,6 @@ internal sealed record QueueDepth(string Queue, IReadOnlyDictionary<JobState, lo
 
 /// <summary>One limit: the running jobs that it counts, and the jobs that it holds back.</summary>
 internal sealed record LimitDepth(string Limit, long Held, long Waiting);
+
+/// <summary>Transactions of one state that have not ended: how many, how many of them are in doubt, and how long the first of those.</summary>
+internal sealed record TransactionDepth(string State, long Live, long InDoubt, TimeSpan Oldest);

@@ -32,7 +32,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await using var command = Command(transaction, "begin_transaction", Param.Of(begun.Id), Param.Of(begun.Name), Param.Of(begun.Mode), Param.Of((short)begun.Priority),
             Param.Of(begun.TimeoutSeconds), Param.Of(branches.Select(b => b.Stage).ToArray()), Param.Of(branches.Select(b => b.Kind).ToArray()),
             Param.Of(branches.Select(b => b.Queue).ToArray()), Param.Json([.. branches.Select(b => b.Arguments)]), Param.Of(branches.Select(b => b.Compensated).ToArray()),
-            Param.Of(branches.Select(b => b.MaxAttempts).ToArray()), Param.Of(branches.Select(b => b.ParkAfter).ToArray()), Param.Of(branches.Select(b => b.Job).ToArray()));
+            Param.Of(branches.Select(b => b.MaxAttempts).ToArray()), Param.Of(branches.Select(b => b.ParkAfter).ToArray()), Param.Of(branches.Select(b => b.Job).ToArray()), Param.Text(begun.Trace));
         return await command.ExecuteNonQueryAsync(ct) == 0 ? [] : await EnqueueAsync(begun.Jobs, transaction, pending, ct);
     }
 
@@ -117,12 +117,12 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
             : new BranchToDo(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1), Number(reader, 2), Number(reader, 3), reader.GetString(4));
     }
 
-    /// <returns>Its state and the time to its deadline; null: there is none.</returns>
-    public async Task<(string State, TimeSpan Left)?> WatchAsync(Guid id, CancellationToken ct)
+    /// <returns>Its state, the time to its deadline, and whether there is an order to tell; null: there is none.</returns>
+    public async Task<(string State, TimeSpan Left, bool Ordered)?> WatchAsync(Guid id, CancellationToken ct)
     {
         await using var command = database.Command("watch_transaction", Param.Of(id));
         await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? (reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1))) : null;
+        return await reader.ReadAsync(ct) ? (reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1)), reader.GetBoolean(2)) : null;
     }
 
     public async Task<SeenTransaction?> FindAsync(Guid id, CancellationToken ct)

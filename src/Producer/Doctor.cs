@@ -11,6 +11,9 @@ internal sealed class Doctor(AuditStore audit, QueryStore query, BrokerProbe bro
     private const int OldestPostgres = 140_000;
     private const int MostQueues = 500;
 
+    /// <summary>As Transactions/Bus.cs names it.</summary>
+    private const string CoordinatorQueue = "_coordinator";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Only times that people read, ids and periods of unique keys come from a client's clock; leases and schedules go by the database's.</summary>
@@ -33,8 +36,10 @@ internal sealed class Doctor(AuditStore audit, QueryStore query, BrokerProbe bro
                 found.Add(Heartbeats(sessions));
                 found.Add(Abandoned(sessions));
                 await FindingsAsync(found, ct);
+                await WatchersAsync(found, sessions, ct);
                 if (brokerIsThere)
                 {
+                    await CoordinatorsAsync(found, ct);
                     await QueuesAsync(found, ct);
                 }
             }
@@ -143,6 +148,54 @@ internal sealed class Doctor(AuditStore audit, QueryStore query, BrokerProbe bro
                 Remedy = "It is made by the leading scheduler: look at its log for events 1502 and 1503.", Oldest = newest,
             });
         found.AddRange(FindingRules.All.Select(j => j.Of(findings.TryGetValue(j.Name, out var f) ? f.Finding : new Finding(j.Name, 0, null, null), now)));
+    }
+
+    /// <summary>What is prepared in participants' databases, and longer than it should be.</summary>
+    public async Task<IReadOnlyList<Checkup>> PreparedAsync(IEnumerable<string> connections, TimeSpan age, CancellationToken ct)
+    {
+        var found = new List<Checkup>();
+        foreach (var connection in connections)
+        {
+            try
+            {
+                using var deadline = Deadline(ct);
+                var (where, old) = await audit.PreparedAsync(connection, age, deadline.Token);
+                found.Add(old.Count == 0 ? new("prepared", Health.Ok, $"Nothing has been prepared for over {Phrase.Duration(age)} in {where}.") { Value = 0 }
+                    : new("prepared", Health.Bad, $"{Phrase.Count(old.Count, "branch").Replace("branchs", "branches", StringComparison.Ordinal)} prepared for over {Phrase.Duration(age)} in {where}, the oldest for {Phrase.Duration(old[0].Age)}: {old[0].Gid}.")
+                    {
+                        Value = old.Count, Remedy = "They hold their locks. The third part of the name is the transaction: jobs transactions get ID says whom it waits for. Never end one by hand before its decision is known.",
+                    });
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested && e is not ArgumentException)
+            {
+                found.Add(new("prepared", Health.Bad, $"A participant's database does not answer: {Causes(e)}.") { Remedy = "Start it, or correct the connection string after --participant." });
+            }
+        }
+
+        return found;
+    }
+
+    private async Task WatchersAsync(List<Checkup> found, IReadOnlyList<SessionInfo> sessions, CancellationToken ct)
+    {
+        var watchers = sessions.Count(s => s.HeartbeatAge <= options.Value.SessionTtl && s.Queues.GetValueOrDefault(WatchJob.Queue) > 0);
+        found.Add(watchers > 0 || !await audit.HasTransactionsAsync(ct)
+            ? new("transaction-watch", Health.Ok, watchers > 0 ? $"{Phrase.Count(watchers, "worker")} for {WatchJob.Queue}." : "No transaction is to be watched over.") { Value = watchers }
+            : new("transaction-watch", Health.Bad, $"There are transactions, and no worker for the queue {WatchJob.Queue}: deadlines are not kept, and operators' orders not told.")
+            {
+                Value = 0, Remedy = $"Run a process with AddTransactions and AddWorker; where the worker names its queues, it has to name {WatchJob.Queue} too.",
+            });
+    }
+
+    private async Task CoordinatorsAsync(List<Checkup> found, CancellationToken ct)
+    {
+        var queue = await broker.QueueAsync(CoordinatorQueue, ct);
+        var needed = queue is { Ready: > 0 } || await audit.HasTransactionsAsync(ct);
+        found.Add(queue is { Consumers: > 0 } || !needed
+            ? new("coordinators", Health.Ok, queue is { Consumers: > 0 and var listening } ? $"{Phrase.Count(listening, "coordinator")} listening." : "No transaction needs a coordinator.") { Value = queue?.Consumers ?? 0 }
+            : new("coordinators", Health.Bad, queue is { Ready: > 0 and var ready } ? $"No coordinator listens, and {Phrase.Count(ready, "message")} wait for one: no transaction is decided." : "No coordinator listens: no transaction is decided.")
+            {
+                Value = 0, Remedy = "Run a process with AddTransactions(t => t.Coordinator()); two, so that one may fail. If one runs, it cannot reach the broker: look at its log for event 2104.",
+            });
     }
 
     private async Task QueuesAsync(List<Checkup> found, CancellationToken ct)

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Producer;
 
 /// <summary>Says why a job is where it is and when it goes on. The one list of reasons: whatever else may hold a job back adds its method to <see cref="Reasons"/> and its line here.</summary>
-internal sealed class Explainer(QueryStore query, StoryStore store, FairStore fair, Reasons reasons, LimitReasons limits, IOptions<JobsOptions> options)
+internal sealed class Explainer(QueryStore query, StoryStore store, FairStore fair, Reasons reasons, LimitReasons limits, BranchReasons branches, IOptions<JobsOptions> options)
 {
     private delegate Task<Explanation?> Reason(Case job, CancellationToken ct);
 
@@ -41,7 +41,7 @@ internal sealed class Explainer(QueryStore query, StoryStore store, FairStore fa
         }
 
         var found = new List<Explanation>();
-        foreach (var reason in For(job.State))
+        foreach (var reason in For(job.State).Append(branches.BranchAsync))
         {
             if (await reason(scene, ct) is { } explanation)
             {

@@ -28,8 +28,10 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<Storyteller>();
         services.TryAddSingleton<Reasons>();
         services.TryAddSingleton<LimitReasons>();
+        services.TryAddSingleton<BranchReasons>();
         services.TryAddSingleton<Explainer>();
         services.TryAddSingleton<Doctor>();
+        services.TryAddSingleton<TransactionDesk>();
         services.TryAddSingleton<IJobSchedules, JobSchedules>();
         services.TryAddSingleton<IJobLimits, JobLimits>();
         services.TryAddSingleton(p => new JobLimiters(p.GetRequiredService<LimitStore>(), p.GetRequiredService<Session>(), p.GetRequiredService<Admissions>(), p.GetRequiredService<Signals>(),

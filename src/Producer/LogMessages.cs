@@ -17,6 +17,9 @@ internal static partial class LogMessages
     [LoggerMessage(1330, LogLevel.Information, "Jobs were {What}: {Done}; left as they were: {Left}. By {By}: {Reason}")]
     public static partial void Acted(this ILogger log, string what, long done, long left, string by, string reason);
 
+    [LoggerMessage(1331, LogLevel.Information, "Transaction {Transaction}: {Verb} is ordered, branches: {Branches}. By {By}: {Reason}")]
+    public static partial void Ordered(this ILogger log, Guid transaction, string verb, string branches, string by, string reason);
+
     [LoggerMessage(1340, LogLevel.Warning, "{Count} slots of limits were not given back; they are when this process's session ends: {Error}")]
     public static partial void SlotsNotGivenBack(this ILogger log, int count, string error);
 }

@@ -17,6 +17,8 @@ internal sealed class Depths(DepthStore store, SchedulerTelemetry telemetry, Tim
     private static readonly TimeSpan LookForListeners = TimeSpan.FromSeconds(1);
     private static readonly JobState[] States = [JobState.Pending, JobState.Scheduled, JobState.Queued, JobState.Blocked, JobState.Running];
 
+    private static readonly string[] TransactionStates = ["running", "committing", "aborting", "parked"];
+
     private readonly SortedSet<string> _seen = new(StringComparer.Ordinal);
 
     /// <returns>How long to wait for the next count.</returns>
@@ -30,6 +32,8 @@ internal sealed class Depths(DepthStore store, SchedulerTelemetry telemetry, Tim
         var started = time.GetTimestamp();
         var found = await store.DepthsAsync(ct);
         telemetry.Limits = [.. (await store.LimitsAsync(ct)).Take(MostLimits)];
+        var transactions = await store.TransactionsAsync(ct);
+        telemetry.Transactions = [.. TransactionStates.Select(s => transactions.Find(t => t.State == s) ?? new TransactionDepth(s, 0, 0, TimeSpan.Zero))];
         var took = time.GetElapsedTime(started);
         _seen.UnionWith(found.Select(d => d.Queue).Take(MostQueues));
 
@@ -48,5 +52,6 @@ internal sealed class Depths(DepthStore store, SchedulerTelemetry telemetry, Tim
         _seen.Clear();
         telemetry.Depths = [];
         telemetry.Limits = [];
+        telemetry.Transactions = [];
     }
 }

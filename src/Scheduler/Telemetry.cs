@@ -25,6 +25,9 @@ internal sealed class SchedulerTelemetry : IDisposable
     private readonly ObservableGauge<double> _oldest;
     private readonly ObservableUpDownCounter<long> _held;
     private readonly ObservableUpDownCounter<long> _waiting;
+    private readonly ObservableUpDownCounter<long> _transactions;
+    private readonly ObservableUpDownCounter<long> _inDoubt;
+    private readonly ObservableGauge<double> _inDoubtFor;
     private readonly FewValues _queues = new(MostQueues);
 
     public SchedulerTelemetry(IMeterFactory? factory = null)
@@ -47,6 +50,12 @@ internal sealed class SchedulerTelemetry : IDisposable
             "Running jobs that a limit counts, from the leading scheduler; counted at most every 15 s.");
         _waiting = _meter.CreateObservableUpDownCounter("jobs.limit.waiting", () => Limits.Select(l => new Measurement<long>(l.Waiting, Labels.Of(Labels.Limit, l.Limit))), "{job}",
             "Jobs that a limit holds back, from the leading scheduler; counted at most every 15 s.");
+        _transactions = _meter.CreateObservableUpDownCounter("jobs.transactions.live", () => Transactions.Select(t => new Measurement<long>(t.Live, Labels.Of(Labels.State, t.State))), "{transaction}",
+            "Transactions that have not ended, from the leading scheduler; counted at most every 15 s.");
+        _inDoubt = _meter.CreateObservableUpDownCounter("jobs.transactions.indoubt", () => Sum(Transactions.Sum(t => t.InDoubt)), "{transaction}",
+            "Two-phase transactions with prepared branches that wait for the decision, from the leading scheduler; counted at most every 15 s.");
+        _inDoubtFor = _meter.CreateObservableGauge("jobs.transactions.indoubt.oldest", () => Sum(Transactions.Select(t => t.Oldest.TotalSeconds).DefaultIfEmpty().Max()), "s",
+            "For how long the first of them has been; 0 when there is none.");
     }
 
     public bool Leads { get; set; }
@@ -57,8 +66,11 @@ internal sealed class SchedulerTelemetry : IDisposable
     /// <summary>What limits held and held back then.</summary>
     public IReadOnlyList<LimitDepth> Limits { get; set; } = [];
 
+    /// <summary>Transactions that had not ended then.</summary>
+    public IReadOnlyList<TransactionDepth> Transactions { get; set; } = [];
+
     /// <summary>Whether somebody wants to know how deep the queues are.</summary>
-    public bool CountsDepths => _live.Enabled || _oldest.Enabled || _held.Enabled || _waiting.Enabled;
+    public bool CountsDepths => _live.Enabled || _oldest.Enabled || _held.Enabled || _waiting.Enabled || _transactions.Enabled || _inDoubt.Enabled || _inDoubtFor.Enabled;
 
     /// <summary>The span of a look at a schedule; the jobs it enqueues are linked to it.</summary>
     public static Activity? StartRecording(string schedule) =>
@@ -125,6 +137,10 @@ internal sealed class SchedulerTelemetry : IDisposable
             _occurrences.Add(count, Labels.Of(Labels.Result, result));
         }
     }
+
+    /// <summary>Nothing where this scheduler does not lead.</summary>
+    private IEnumerable<Measurement<T>> Sum<T>(T value)
+        where T : struct => Transactions.Count == 0 ? [] : [new Measurement<T>(value)];
 
     private static IEnumerable<Measurement<long>> States(QueueDepth depth) =>
         depth.Live.Select(l => new Measurement<long>(l.Value, Labels.Of(Labels.Queue, depth.Queue), Labels.Of(Labels.State, Words.Of(l.Key))));

@@ -17,12 +17,3 @@ internal enum Verb
     Commit,
     Abort,
 }
-
-/// <summary>Looks after a transaction until it has ended: its deadline, and messages that were lost.</summary>
-internal sealed record WatchJob(Guid Transaction)
-{
-    public const string Type = "transaction.watch";
-
-    /// <summary>Of its own: participants that hang take all slots of theirs, and a deadline must not wait for them.</summary>
-    public const string Queue = "transactions.watch";
-}

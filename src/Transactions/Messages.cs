@@ -20,5 +20,5 @@ internal enum Answer
 /// <summary>Time to look at a transaction: is it overdue, was something lost?</summary>
 internal sealed record TransactionTicked(Guid TransactionId);
 
-/// <summary>An operator's order for parked branches. Branch null: try all of them again; else: that one was done by hand.</summary>
-internal sealed record TransactionOrdered(Guid TransactionId, int? Branch, string? Reason);
+/// <summary>An operator's order for parked branches. Reason null: try it again; else: it was done by hand, and how. Branch null: all of them. Round: what the branch counted when it was ordered; null: any.</summary>
+internal sealed record TransactionOrdered(Guid TransactionId, int? Branch, string? Reason, int? Round = null);

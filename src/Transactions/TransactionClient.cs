@@ -1,4 +1,6 @@
+using Jobs.Coordination;
 using Jobs.Postgres;
+using Jobs.Producer;
 using Jobs.RabbitMq;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -6,25 +8,29 @@ using Npgsql;
 namespace Jobs.Transactions;
 
 /// <summary>Writes transactions down with the jobs of their first stage, and looks at them.</summary>
-internal sealed class TransactionClient(TransactionStore store, TicketPublisher tickets, Bus bus, IOptions<JobsOptions> options, TransactionsOptions transactions, TimeProvider time) : ITransactions
+internal sealed class TransactionClient(TransactionStore store, TicketPublisher tickets, TransactionDesk desk, TransactionTelemetry telemetry, IOptions<JobsOptions> options, TransactionsOptions transactions, TimeProvider time) : ITransactions
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LookRarely = TimeSpan.FromMilliseconds(500);
 
     public async Task<TransactionId> BeginAsync(TransactionPlan plan, CancellationToken ct = default)
     {
-        var begun = Begun(plan);
+        using var span = plan is null ? null : TransactionTelemetry.StartBegin(plan);
+        var begun = Begun(plan!);
         var first = await store.BeginAsync(begun, ct);
         CrashPoint.Hit("T1");
+        telemetry.Begun(plan!);
         await tickets.SendAsync(first, ct);
-        return plan.Id;
+        return plan!.Id;
     }
 
     public async Task<TransactionId> BeginAsync(TransactionPlan plan, NpgsqlTransaction transaction, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
-        await store.BeginAsync(Begun(plan), transaction, pending: true, ct);
-        return plan.Id;
+        using var span = plan is null ? null : TransactionTelemetry.StartBegin(plan);
+        await store.BeginAsync(Begun(plan!), transaction, pending: true, ct);
+        telemetry.Begun(plan!);
+        return plan!.Id;
     }
 
     public async Task<TransactionInfo> WaitAsync(TransactionId id, TimeSpan timeout, CancellationToken ct = default)
@@ -81,48 +87,31 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
             })],
         };
 
-    public async Task<bool> AbortAsync(TransactionId id, string reason, CancellationToken ct = default)
+    public Task<bool> AbortAsync(TransactionId id, string reason, CancellationToken ct = default)
     {
-        CheckReason(reason);
-        _ = await GetAsync(id, ct) ?? throw Missing(id);
-        if (await store.DecideIfUndecidedAsync(id.Value, "abort", reason, ct) != "abort")
-        {
-            return false;
-        }
-
-        await bus.SendAsync(new TransactionTicked(id.Value), ct);
-        return true;
+        TransactionDesk.CheckReason(reason);
+        return desk.AbortAsync(id.Value, reason, By(reason), ct);
     }
 
     public async Task RetryAsync(TransactionId id, CancellationToken ct = default)
     {
         _ = await GetAsync(id, ct) ?? throw Missing(id);
-        await bus.SendAsync(new TransactionOrdered(id.Value, null, null), ct);
+        await desk.RetryAsync(id.Value, branch: null, By(null), ct);
     }
 
     public async Task SettleAsync(TransactionId id, int branch, string reason, CancellationToken ct = default)
     {
-        CheckReason(reason);
-        var info = await GetAsync(id, ct) ?? throw Missing(id);
-        var found = info.Branches.FirstOrDefault(b => b.Number == branch) ?? throw new JobsException($"Transaction {id} has no branch {branch}; it has {info.Branches.Count}.");
-        if (found.State != BranchState.Parked)
+        TransactionDesk.CheckReason(reason);
+        if (!await desk.SettleAsync(id.Value, branch, By(reason), ct))
         {
-            throw new JobsException($"Branch {branch} of transaction {id} is not parked, but {StateWords.Of(found.State)}: nobody has to settle it.");
-        }
-
-        await bus.SendAsync(new TransactionOrdered(id.Value, branch, reason), ct);
-    }
-
-    private static void CheckReason(string reason)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
-        if (reason.Length > Vote.MaxReason)
-        {
-            throw new ArgumentException($"The reason has {reason.Length} characters; at most {Vote.MaxReason} are allowed.", nameof(reason));
+            var seen = await store.FindAsync(id.Value, ct) ?? throw Missing(id);
+            TransactionDesk.CheckParked(id.Value, seen.Branches.Select(b => (b.Number, b.State)), branch);
         }
     }
 
-    private static JobsException Missing(TransactionId id) => new($"There is no transaction {id}.");
+    private Doer By(string? reason) => new(options.Value.AppName, reason);
+
+    private static JobsException Missing(TransactionId id) => TransactionDesk.Missing(id.Value);
 
     private NewTransaction Begun(TransactionPlan plan)
     {
@@ -154,7 +143,8 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
             }
         }
 
-        jobs.Add(Turn.Watch(id, plan.Timeout < transactions.WatchEvery ? plan.Timeout : transactions.WatchEvery));
-        return new NewTransaction(id, plan.Name, StateWords.Of(plan.Mode), plan.Priority.Value, plan.Timeout.TotalSeconds, branches, jobs);
+        jobs.Add(WatchJob.Of(id, plan.Timeout < transactions.WatchEvery ? plan.Timeout : transactions.WatchEvery));
+        var trace = Traceparent.Current;
+        return new NewTransaction(id, plan.Name, StateWords.Of(plan.Mode), plan.Priority.Value, plan.Timeout.TotalSeconds, branches, [.. jobs.Select(j => Turn.Traced(j, trace))]) { Trace = trace };
     }
 }

@@ -1,4 +1,5 @@
 using Jobs.Postgres;
+using Jobs.Producer;
 using Jobs.Transactions;
 using Jobs.Worker;
 using Microsoft.Extensions.DependencyInjection;
@@ -30,6 +31,7 @@ public static class TransactionsBuilderExtensions
         var options = new TransactionsOptions(services);
         configure?.Invoke(options);
         services.AddSingleton(options);
+        services.AddSingleton<TransactionTelemetry>();
         services.AddSingleton<TurnServices>();
         services.AddSingleton<Bus>();
         services.AddSingleton(p => new BranchFence(p.GetRequiredService<TransactionStore>()));

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Jobs.Postgres;
+using Jobs.Producer;
 using Jobs.Worker;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -8,6 +9,7 @@ namespace Jobs.Transactions;
 
 /// <summary>
 /// Runs the job that looks after a transaction until it has ended. It aborts what is undecided at its deadline, also where no coordinator runs, and has the coordinator look whether an answer was lost.
+/// Operators' orders reach the coordinator by it, too.
 /// </summary>
 internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, Soon, timeout: null)
 {
@@ -18,20 +20,40 @@ internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, S
 
     public override async Task<JobOutcome> RunAsync(IServiceProvider scope, byte[] arguments, JsonSerializerOptions json, JobContext context, CancellationToken ct)
     {
-        var id = Turn.Read<WatchJob>(arguments).Transaction;
+        var (id, once) = Turn.Read<WatchJob>(arguments);
         var store = scope.GetRequiredService<TransactionStore>();
         if (await store.WatchAsync(id, ct) is not { } seen || StateWords.Read<TransactionState>(seen.State) is TransactionState.Committed or TransactionState.Aborted)
         {
             return JobOutcome.Succeeded;
         }
 
-        if (await store.AbortIfOverdueAsync(id, ct))
+        var aborts = seen.Ordered && await TellAsync(scope, id, ct);
+        if (!once && await store.AbortIfOverdueAsync(id, ct))
         {
             scope.GetRequiredService<ILogger<Turn>>().Overdue(id);
         }
 
-        await scope.GetRequiredService<Bus>().SendAsync(new TransactionTicked(id), ct);
-        return JobOutcome.SnoozeFor(Next(every * context.Attempt, seen.Left));
+        if (!once || aborts)
+        {
+            await scope.GetRequiredService<Bus>().SendAsync(new TransactionTicked(id), ct);
+        }
+
+        return once ? JobOutcome.Succeeded : JobOutcome.SnoozeFor(Next(every * context.Attempt, seen.Left));
+    }
+
+    /// <summary>Sends what operators have ordered, perhaps twice.</summary>
+    /// <returns>Whether one of them decided to abort.</returns>
+    private static async Task<bool> TellAsync(IServiceProvider scope, Guid id, CancellationToken ct)
+    {
+        var store = scope.GetRequiredService<TransactionOrderStore>();
+        var orders = await store.ToTellAsync(id, ct);
+        foreach (var order in orders.Where(o => o.Verb != "abort"))
+        {
+            await scope.GetRequiredService<Bus>().SendAsync(new TransactionOrdered(id, order.Branch, order.Verb == "settle" ? order.Reason : null, order.Round), ct);
+        }
+
+        await store.ToldAsync(orders.Select(o => o.Id), ct);
+        return orders.Exists(o => o.Verb == "abort");
     }
 
     /// <summary>More and more rarely, but at the deadline in any case.</summary>

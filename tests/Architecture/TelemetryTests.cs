@@ -65,6 +65,7 @@ public sealed partial class TelemetryTests
         builder.Services.AddJobs(o => (o.Postgres, o.RabbitMq) = ("Host=nowhere.invalid", "amqp://nowhere.invalid/"))
             .AddWorker(w => w.Queue("default").Handle<Nothing, NothingHandler>())
             .AddScheduler()
+            .AddTransactions(t => t.Coordinator())
             .AddParticipantDatabase("bank", "Host=nowhere.invalid");
         return PrometheusNames.Instruments(builder.Build().Services); // the host is never started, and lives as long as its instruments are looked at
     }

@@ -409,6 +409,7 @@ table transaction
   decided_at timestamp with time zone
   ended_at timestamp with time zone
   reason text
+  trace text
   constraint transaction_mode_check CHECK ((mode = ANY (ARRAY['twoPhase'::text, 'saga'::text])))
   constraint transaction_pkey PRIMARY KEY (id)
   constraint transaction_state_check CHECK ((state = ANY (ARRAY['running'::text, 'committing'::text, 'aborting'::text, 'committed'::text, 'aborted'::text, 'parked'::text])))
@@ -445,6 +446,20 @@ table transaction_decision
   constraint transaction_decision_decision_check CHECK ((decision = ANY (ARRAY['commit'::text, 'abort'::text])))
   constraint transaction_decision_pkey PRIMARY KEY (transaction_id)
   constraint transaction_decision_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES jobs.transaction(id) ON DELETE CASCADE
+table transaction_order
+  id bigint not null
+  transaction_id uuid not null
+  at timestamp with time zone not null default clock_timestamp()
+  verb text not null
+  branch integer
+  round integer
+  by text not null
+  reason text
+  told_at timestamp with time zone
+  constraint transaction_order_pkey PRIMARY KEY (id)
+  constraint transaction_order_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES jobs.transaction(id) ON DELETE CASCADE
+  constraint transaction_order_verb_check CHECK ((verb = ANY (ARRAY['abort'::text, 'retry'::text, 'settle'::text])))
+  CREATE INDEX transaction_order_of ON jobs.transaction_order USING btree (transaction_id)
 table watch
   job uuid not null
   session uuid not null
@@ -1822,5 +1837,6 @@ end $function$
 
 view idle_gate
 view outbox
+sequence transaction_order_id_seq
 CREATE TRIGGER outbox_insert INSTEAD OF INSERT ON jobs.outbox FOR EACH ROW EXECUTE FUNCTION jobs.write_outbox()
 CREATE TRIGGER session_holds AFTER DELETE ON jobs.session REFERENCING OLD TABLE AS ended FOR EACH STATEMENT EXECUTE FUNCTION jobs.end_holds()

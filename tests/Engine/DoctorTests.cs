@@ -19,7 +19,7 @@ public sealed class DoctorTests
         Assert.Equal(Health.Ok, diagnosis.Verdict);
         Assert.Equal(
             ["postgres", "clock", "schema", "rabbitmq", "schedulers", "leader", "heartbeats", "abandoned", "audit", "queued-stuck", "due-stuck", "blocked-stuck", "running-stuck", "limited-stuck", "slots-stuck", "limits-closed", "limits-paused", "limited-long",
-                "tickets-resent", "outcomes-refused", "poison", "occurrences-doubled", "partitions-missing", "consumers", "malformed"],
+                "transactions-in-doubt", "transactions-parked", "transactions-overdue", "transactions-untold", "tickets-resent", "outcomes-refused", "poison", "occurrences-doubled", "partitions-missing", "transaction-watch", "coordinators", "consumers", "malformed"],
             diagnosis.Checks.Select(c => c.Name));
     }
 
@@ -44,6 +44,10 @@ public sealed class DoctorTests
     [InlineData("due-stuck", Health.Bad, 2)]
     [InlineData("blocked-stuck", Health.Bad, 1)]
     [InlineData("running-stuck", Health.Bad, 1)]
+    [InlineData("transactions-in-doubt", Health.Warn, 1)]
+    [InlineData("transactions-parked", Health.Warn, 1)]
+    [InlineData("transactions-overdue", Health.Bad, 1)]
+    [InlineData("transactions-untold", Health.Bad, 1)]
     [InlineData("tickets-resent", Health.Warn, 1001)]
     [InlineData("outcomes-refused", Health.Warn, 5)]
     [InlineData("poison", Health.Warn, 3)]
@@ -67,8 +71,8 @@ public sealed class DoctorTests
         Assert.Equal((verdict, value), (found.Verdict, found.Value!.Value));
         Assert.NotNull(found.Oldest);
         Assert.NotNull(found.Remedy);
-        Assert.Equal(verdict, diagnosis.Verdict);
-        Assert.Equal([name], diagnosis.Checks.Where(c => c.Verdict != Health.Ok).Select(c => c.Name).Except(["consumers"]));
+        Assert.Equal(name.StartsWith("transactions", StringComparison.Ordinal) ? Health.Bad : verdict, diagnosis.Verdict); // they also miss their coordinator
+        Assert.Equal([name], diagnosis.Checks.Where(c => c.Verdict != Health.Ok).Select(c => c.Name).Except(["consumers", "transaction-watch", "coordinators"]));
 
         await app.SqlAsync(mend);
         await LookAsync(app);
@@ -140,6 +144,68 @@ public sealed class DoctorTests
               ('c', '2026-01-01 08:00:00Z', '2026-01-01 10:00:00Z', 3, null, 'no scheduler ran'), ('c', '2026-01-01 09:00:00.5Z', null, 1, gen_random_uuid(), 'by hand'), ('c', '2026-01-01 11:00:00Z', null, 1, gen_random_uuid(), null)
             """,
             "delete from jobs.occurrence where schedule in ('a', 'b') and until is null"),
+        ["transactions-in-doubt"] = (
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000001', 't', 'twoPhase', 'running', 16, now() + interval '1 hour', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000001', 1, 1, 'k', 'q', '{}', true, 'prepared', now() - interval '1 hour', now() - interval '2 minutes')
+            """,
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000002', 't', 'twoPhase', 'running', 16, now() + interval '1 hour', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000002', 1, 1, 'k', 'q', '{}', true, 'prepared', now() - interval '1 hour', now() - interval '50 seconds');
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000003', 't', 'saga', 'running', 16, now() + interval '1 hour', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000003', 1, 1, 'k', 'q', '{}', true, 'prepared', now() - interval '1 hour', now() - interval '2 minutes')
+            """,
+            "update jobs.transaction_branch set state = 'preparing'"),
+        ["transactions-parked"] = (
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000001', 't', 'saga', 'parked', 16, now() - interval '1 hour', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000001', 1, 1, 'k', 'q', '{}', true, 'parked', now() - interval '1 hour', now() - interval '2 minutes')
+            """,
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000002', 't', 'saga', 'running', 16, now() + interval '1 hour', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000002', 1, 1, 'k', 'q', '{}', true, 'preparing', now() - interval '1 hour', now() - interval '2 minutes')
+            """,
+            "update jobs.transaction set state = 'running', deadline_at = now() + interval '1 hour'"),
+        ["transactions-overdue"] = (
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000001', 't', 'saga', 'running', 16, now() - interval '2 minutes', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000001', 1, 1, 'k', 'q', '{}', true, 'preparing', now() - interval '1 hour', now() - interval '2 minutes')
+            """,
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000002', 't', 'saga', 'running', 16, now() - interval '50 seconds', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000002', 1, 1, 'k', 'q', '{}', true, 'preparing', now() - interval '1 hour', now() - interval '2 minutes')
+            """,
+            "update jobs.transaction set deadline_at = now() + interval '1 hour'"),
+        ["transactions-untold"] = (
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000001', 't', 'saga', 'running', 16, now() - interval '2 minutes', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000001', 1, 1, 'k', 'q', '{}', true, 'preparing', now() - interval '1 hour', now() - interval '2 minutes');
+            insert into jobs.transaction_decision (transaction_id, decision, decided_at) values ('0192d9a0-0000-7000-8000-000000000001', 'abort', now() - interval '2 minutes')
+            """,
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000002', 't', 'saga', 'running', 16, now() - interval '2 minutes', null, null);
+            insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, state, asked_at, voted_at)
+              values ('0192d9a0-0000-7000-8000-000000000002', 1, 1, 'k', 'q', '{}', true, 'preparing', now() - interval '1 hour', now() - interval '2 minutes');
+            insert into jobs.transaction_decision (transaction_id, decision, decided_at) values ('0192d9a0-0000-7000-8000-000000000002', 'abort', now() - interval '50 seconds')
+            """,
+            "update jobs.transaction set state = 'aborting', decided_at = now()"),
         ["partitions-missing"] = (
             """
             do $$ begin

@@ -10,14 +10,23 @@ internal static class DoctorCommand
     public static Command Create(Target target)
     {
         var command = new Command("doctor", "Examine the installation: servers, schedulers, workers, and what should be impossible. Exit code 0 ok, 3 warn, 4 bad");
-        command.SetAction((parsed, ct) => RunAsync(target, parsed, ct));
+        var participants = Values.Options<string>("--participant", "CONNECTION", "also look for what is long prepared in this participant's database, as Npgsql connection string", text => text);
+        var age = Values.Option<TimeSpan?>("--prepared-longer", "DURATION", "how long is long [default: 1m]", text => Plain.ParseDuration(text));
+        command.Options.Add(participants);
+        command.Options.Add(age);
+        command.SetAction((parsed, ct) => RunAsync(target, parsed, parsed.GetValue(participants) ?? [], parsed.GetValue(age) ?? TimeSpan.FromMinutes(1), ct));
         return command;
     }
 
-    private static async Task<int> RunAsync(Target target, ParseResult parsed, CancellationToken ct)
+    private static async Task<int> RunAsync(Target target, ParseResult parsed, string[] participants, TimeSpan age, CancellationToken ct)
     {
         await using var platform = target.Open(parsed, broker: true);
         var diagnosis = await platform.GetRequiredService<IJobOperator>().DoctorAsync(ct);
+        if (participants.Length > 0 && diagnosis.Checks.Any(c => c is { Name: "schema", Verdict: Health.Ok }))
+        {
+            diagnosis = new Diagnosis([.. diagnosis.Checks, .. await platform.GetRequiredService<Producer.Doctor>().PreparedAsync(participants, age, ct)]);
+        }
+
         target.Output(parsed).Write(
             new
             {

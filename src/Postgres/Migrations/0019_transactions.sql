@@ -10,7 +10,8 @@ create table jobs.transaction (
   deadline_at timestamptz not null,                     -- not decided by then: aborted
   decided_at  timestamptz,
   ended_at    timestamptz,
-  reason      text                                      -- why it was aborted or is parked
+  reason      text,                                     -- why it was aborted or is parked
+  trace       text                                      -- W3C traceparent of the span that began it
 );
 
 -- What retention looks for, and what operators do.
@@ -53,3 +54,17 @@ create table jobs.branch_fence (
   fence bigint not null,
   at    timestamptz not null default now()
 );
+
+-- What operators ordered, by whom and why. A job tells the coordinators of it; this stays as the record.
+create table jobs.transaction_order (
+  id             bigint      generated always as identity primary key,
+  transaction_id uuid        not null references jobs.transaction on delete cascade,
+  at             timestamptz not null default clock_timestamp(),
+  verb           text        not null check (verb in ('abort', 'retry', 'settle')),
+  branch         integer,                               -- null: the whole transaction
+  round          integer,                               -- what the branch counted then: of another round the order is void
+  by             text        not null,
+  reason         text,
+  told_at        timestamptz                            -- null: the coordinators have not been sent it
+);
+create index transaction_order_of on jobs.transaction_order (transaction_id);

@@ -1,2 +1,3 @@
--- The state of a transaction, held until the commit: whoever else has a message about it waits.
-select t.*, clock_timestamp() as locked_at from jobs.transaction t where t.id = $1 for update
+-- The state of a transaction, held until the commit: whoever else has a message about it waits. Not its key: a decision or an order from outside refers to it, holds the decision's row, and would wait for this
+-- while this waits for that.
+select t.*, clock_timestamp() as locked_at from jobs.transaction t where t.id = $1 for no key update

@@ -1,2 +1,4 @@
--- Whether it still needs watching, and the seconds to its deadline.
-select t.state, extract(epoch from t.deadline_at - clock_timestamp())::float8 from jobs.transaction t where t.id = $1
+-- Whether it still needs watching, the seconds to its deadline, and whether an operator's order has not been told.
+select t.state, extract(epoch from t.deadline_at - clock_timestamp())::float8,
+  exists (select from jobs.transaction_order o where o.transaction_id = t.id and o.told_at is null)
+from jobs.transaction t where t.id = $1

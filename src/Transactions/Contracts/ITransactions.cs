@@ -33,8 +33,8 @@ public interface ITransactions
     /// <exception cref="JobsException">There is no such transaction.</exception>
     Task<bool> AbortAsync(TransactionId id, string reason, CancellationToken ct = default);
 
-    /// <summary>Has the parked branches of a transaction tried again. Acts within moments, once a coordinator has heard of it; without parked branches it changes nothing.</summary>
-    /// <exception cref="JobsException">There is no such transaction, or no coordinator queue yet.</exception>
+    /// <summary>Has the parked branches of a transaction tried again. Acts within moments, once a coordinator has heard of it by a job of the queue <c>transactions.watch</c>; without parked branches it changes nothing.</summary>
+    /// <exception cref="JobsException">There is no such transaction.</exception>
     Task RetryAsync(TransactionId id, CancellationToken ct = default);
 
     /// <summary>Declares one parked branch to be done by hand: compensated if the transaction is being aborted, else run. The transaction goes on without it.</summary>

@@ -33,6 +33,8 @@ internal sealed class CoordinatorContext(DbContextOptions<CoordinatorContext> op
         row.Property(t => t.DecidedAt).HasColumnName("decided_at");
         row.Property(t => t.EndedAt).HasColumnName("ended_at");
         row.Property(t => t.Reason).HasColumnName("reason");
+        row.Property(t => t.CreatedAt).HasColumnName("created_at");
+        row.Property(t => t.Trace).HasColumnName("trace");
         row.Property(t => t.LockedAt).HasColumnName("locked_at"); // of the statement that locks, not of the table: never written
         row.Ignore(t => t.Commit);
         row.HasMany(t => t.Branches).WithOne().HasForeignKey(b => b.TransactionId);

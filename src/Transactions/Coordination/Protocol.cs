@@ -109,12 +109,13 @@ internal static class Protocol
         }
     }
 
-    /// <summary>An operator's order: parked branches are asked again, or one of them counts as done.</summary>
+    /// <summary>An operator's order: parked branches are asked again, or count as done. One that was given for an earlier round is void: it comes late, or twice, and the branch was parked anew.</summary>
     public static void Obey(TransactionRow row, TransactionOrdered order, Turn turn)
     {
-        foreach (var branch in row.Branches.Where(b => b.State == BranchState.Parked && (order.Branch is null || order.Branch == b.Number)))
+        var parkedAt = row.Commit is null && row.IsStuck ? row.Branches.Where(b => b.State == BranchState.Parked).Max(b => b.VotedAt) : null;
+        foreach (var branch in row.Branches.Where(b => b.State == BranchState.Parked && (order.Branch is null || order.Branch == b.Number) && (order.Round is null || order.Round == b.Round)))
         {
-            if (order.Branch is null)
+            if (order.Reason is null)
             {
                 turn.Ask(row, branch, branch.Verb!.Value);
                 continue;
@@ -129,6 +130,11 @@ internal static class Protocol
             {
                 (branch.State, branch.EndedAt) = (BranchState.Aborted, row.LockedAt);
             }
+        }
+
+        if (parkedAt is { } since && !row.IsStuck)
+        {
+            row.DeadlineAt += row.LockedAt - since; // the time for which it was parked does not count: else it would be aborted at once
         }
     }
 }

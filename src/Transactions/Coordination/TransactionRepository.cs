@@ -25,8 +25,12 @@ internal sealed class TransactionRepository(TurnServices services) : ISagaReposi
 
         var saga = new DefaultSagaConsumeContext<TransactionRow, T>(context, row);
         saga.GetOrAddPayload(() => turn);
+        var late = context.Message is BranchReported said && !(row.Branches.Find(b => b.Number == said.Branch) is { IsAsked: true } branch && branch.Round == said.Round);
+        var message = context.Message switch { BranchReported => "answer", TransactionTicked => "watch", _ => "order" };
+        using var span = TransactionTelemetry.StartTurn(row, message);
         await policy.Existing(saga, next);
-        await turn.CommitAsync(context.CancellationToken);
+        span?.SetTag(Labels.State, row.State.ToLowerInvariant());
+        await turn.CommitAsync(message, late, context.CancellationToken);
     }
 
     public Task SendQuery<T>(ConsumeContext<T> context, ISagaQuery<TransactionRow> query, ISagaPolicy<TransactionRow, T> policy, IPipe<SagaConsumeContext<TransactionRow, T>> next)

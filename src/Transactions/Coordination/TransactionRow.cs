@@ -16,13 +16,18 @@ internal sealed class TransactionRow : SagaStateMachineInstance
 
     public required short Priority { get; init; }
 
-    public required DateTimeOffset DeadlineAt { get; init; }
+    public required DateTimeOffset DeadlineAt { get; set; }
 
     public DateTimeOffset? DecidedAt { get; set; }
 
     public DateTimeOffset? EndedAt { get; set; }
 
     public string? Reason { get; set; }
+
+    public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>W3C traceparent of the span that began it.</summary>
+    public string? Trace { get; init; }
 
     /// <summary>The database's time of this turn.</summary>
     public required DateTimeOffset LockedAt { get; init; }

@@ -10,7 +10,7 @@ using Npgsql;
 namespace Jobs.Transactions;
 
 /// <summary>What every turn needs of the process.</summary>
-internal sealed record TurnServices(TransactionStore Store, TicketPublisher Tickets, Followers Followers, IJobOperator Operator, ILogger<Turn> Log);
+internal sealed record TurnServices(TransactionStore Store, TicketPublisher Tickets, Followers Followers, IJobOperator Operator, ILogger<Turn> Log, TransactionTelemetry Telemetry);
 
 /// <summary>
 /// One message's work on one transaction, as one database transaction: the row is held, the state changes, and the jobs that follow from that are enqueued, or none of it happened. What can only be a hint
@@ -23,6 +23,7 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
     private readonly List<(BranchRow Branch, Guid? Before)> _asked = [];
     private readonly HashSet<Guid> _cancel = [];
     private TransactionRow? _row;
+    private TransactionTelemetry.Before _before;
 
     public static async Task<Turn> BeginAsync(TurnServices services, DbContextOptions<CoordinatorContext> options, CancellationToken ct)
     {
@@ -48,6 +49,7 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
             await context.Branches.Where(b => b.TransactionId == id).OrderBy(b => b.Number).LoadAsync(ct);
             _row.Branches.Sort((a, b) => a.Number.CompareTo(b.Number));
             _row.Commit = _row.DecidedAt is null ? null : (await services.Store.FindDecisionAsync(id, Inner, ct))?.Decision == "commit";
+            _before = new(_row.State, _row.DecidedAt, _row.EndedAt);
         }
 
         return _row;
@@ -106,15 +108,17 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
     }
 
     /// <summary>T5: the state and the jobs that follow from it, in one commit; then the hints.</summary>
-    public async Task CommitAsync(CancellationToken ct)
+    public async Task CommitAsync(string message, bool late, CancellationToken ct)
     {
+        var trace = Traceparent.Current;
         var live = _asked.Exists(a => a.Before is not null) ? await services.Store.LiveAsync(_asked.Select(a => a.Before).OfType<Guid>(), Inner, ct) : [];
-        List<NewJob> jobs = [.. _asked.Select(a => Job(_row!, a.Branch, a.Before is { } before && live.Contains(before) ? before : null))];
+        List<NewJob> jobs = [.. _asked.Select(a => Job(_row!, a.Branch, a.Before is { } before && live.Contains(before) ? before : null)).Select(j => Traced(j, trace))];
         await context.SaveChangesAsync(ct);
         var tickets = await services.Store.EnqueueAsync(jobs, Inner, pending: false, ct);
         CrashPoint.Hit("T4");
         await transaction.CommitAsync(ct);
         CrashPoint.Hit("T5");
+        services.Telemetry.Handled(_row!, _before, message, late);
         try
         {
             await services.Tickets.SendAsync(tickets, ct);
@@ -145,9 +149,8 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
         new(new JobId(id), BranchJob.TypeOf(kind), queue, priority, JsonSerializer.SerializeToUtf8Bytes(new BranchJob(transaction, number, round, verb), Json), null, null,
             after is { } parent ? new Ties { After = [new After(new JobId(parent), Otherwise.Run)] } : null) { Origin = $"transaction {transaction}" };
 
-    public static NewJob Watch(Guid transaction, TimeSpan delay) =>
-        new(JobId.New(), WatchJob.Type, WatchJob.Queue, JobPriority.Normal.Value, JsonSerializer.SerializeToUtf8Bytes(new WatchJob(transaction), Json), delay.TotalSeconds, null)
-        { Origin = $"transaction {transaction}" };
+    /// <summary>With the trace of the span in which it is enqueued.</summary>
+    public static NewJob Traced(NewJob job, string? trace) => trace is null ? job : job with { Ties = (job.Ties ?? new Ties()) with { Trace = trace } };
 
     public static T Read<T>(byte[] arguments) => JsonSerializer.Deserialize<T>(arguments, Json) ?? throw new JsonException("The arguments are null.");
 

@@ -1,0 +1,121 @@
+using Jobs.Postgres;
+using RabbitMQ.Client;
+using Jobs.Tests.Engine;
+using Jobs.Transactions;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Jobs.Tests.Transactions;
+
+/// <summary>What operators order and see, when it comes late, twice, or while the coordinator is at work.</summary>
+public sealed class OrderTests
+{
+    [Fact]
+    public async Task Whoever_decides_from_outside_does_not_wait_for_a_coordinator_that_waits_for_him()
+    {
+        await using var bank = await Bank.OpenAsync();
+        bank.Script.On("prepare b", Hang);
+        var id = await bank.BeginAsync("a", "b");
+        await bank.SeeAsync("prepare b");
+        var store = bank.Host.Services.GetRequiredService<TransactionStore>();
+        await using var connection = await bank.App.ConnectAsync();
+        await using var turn = await connection.BeginTransactionAsync();
+        await using (var held = new Npgsql.NpgsqlCommand(store.Lock(id.Value).Format.Replace("{0}", "$1", StringComparison.Ordinal), connection, turn) { Parameters = { new() { Value = id.Value } } })
+        {
+            await held.ExecuteNonQueryAsync();
+        }
+
+        Assert.True(await bank.Transactions.AbortAsync(id, "by hand").WaitAsync(Eventually.Patience));
+        Assert.Equal(("abort", "by hand"), await store.DecideIfUndecidedAsync(id.Value, "commit", null, turn, default));
+        await turn.CommitAsync();
+        Assert.Equal(TransactionState.Aborted, (await bank.EndedAsync(id)).State);
+    }
+
+    [Fact]
+    public async Task The_time_for_which_it_was_parked_does_not_count()
+    {
+        await using var bank = await Bank.OpenAsync();
+        var (mended, open) = (false, new TaskCompletionSource());
+        bank.Script.On("run a", _ => mended ? Vote.Yes : throw new InvalidOperationException("broken")).On("run b", async (_, ct) =>
+        {
+            await open.Task.WaitAsync(ct);
+            return Vote.Yes;
+        });
+        var id = await bank.Transactions.BeginAsync(new Saga("trip").Then(new Book("a"), new() { Forward = true, ParkAfter = 1 }).Then(new Book("b")));
+        await bank.SeeAsync(id, t => t.State == TransactionState.Parked, "it is parked");
+        await bank.App.SqlAsync("update jobs.transaction set deadline_at = now() - interval '1 hour'; update jobs.transaction_branch set voted_at = now() - interval '2 hours' where state = 'parked'");
+        mended = true;
+        await bank.Transactions.RetryAsync(id);
+        await bank.SeeAsync("run b");
+        await bank.TickAsync(id);
+        await bank.HeardAsync();
+        open.SetResult();
+        Assert.Equal(TransactionState.Committed, (await bank.EndedAsync(id)).State);
+    }
+
+    [Fact]
+    public async Task An_order_that_comes_late_or_twice_is_void()
+    {
+        await using var bank = await Bank.OpenAsync();
+        bank.Script.On("run b", _ => Vote.No("no")).On("undo a", (Func<BranchContext, Vote>)(_ => throw new InvalidOperationException("no refunds")));
+        var id = await bank.Transactions.BeginAsync(new Saga("trip").Then(new Book("a"), new() { ParkAfter = 1 }).Then(new Book("b")));
+        await bank.SeeAsync(id, t => t.State == TransactionState.Parked, "it is parked");
+        var round = await bank.App.ScalarAsync<int>("select round from jobs.transaction_branch where number = 1");
+        await bank.Transactions.RetryAsync(id);
+        await bank.SeeAsync(id, t => bank.Script.Words.Count(w => w == "undo a") == 2 && t.State == TransactionState.Parked, "it is parked again");
+        await bank.Bus.SendAsync(new TransactionOrdered(id.Value, 1, "refunded by hand", round), default);
+        await bank.Bus.SendAsync(new TransactionOrdered(id.Value, 1, null, round), default);
+        await bank.HeardAsync();
+        Assert.Equal((TransactionState.Parked, 2), ((await bank.Transactions.GetAsync(id))!.State, bank.Script.Words.Count(w => w == "undo a")));
+        await bank.Transactions.SettleAsync(id, 1, "refunded by hand");
+        Assert.Equal((TransactionState.Aborted, "refunded by hand"), await bank.EndedAsync(id) is var ended ? (ended.State, ended.Branches[0].Reason) : default);
+    }
+
+    [Fact]
+    public async Task Doctor_misses_the_coordinator_and_the_watch_while_there_is_a_transaction()
+    {
+        await using var bank = await Bank.OpenAsync();
+        bank.Script.On("prepare b", Hang);
+        Assert.All(await ChecksAsync(), c => Assert.Equal((Health.Ok, 1L), (c.Verdict, c.Value)));
+        var id = await bank.BeginAsync("a", "b");
+        await bank.SeeAsync("prepare b");
+        await bank.Host.StopAsync();
+        await bank.App.OnConfirmingBrokerAsync(async channel =>
+        {
+            await channel.BasicPublishAsync("", bank.App.QueueName(Bus.Queue), mandatory: true, "an answer"u8.ToArray());
+            return true;
+        });
+        Assert.All(await ChecksAsync(), c => Assert.Equal((Health.Bad, 0L), (c.Verdict, c.Value)));
+        Assert.Contains("wait for one", (await ChecksAsync()).Single(c => c.Name == "coordinators").Text, StringComparison.Ordinal);
+        await bank.App.SqlAsync("update jobs.transaction set ended_at = now(), state = 'aborted'");
+        await bank.App.OnBrokerAsync(async channel => await channel.QueuePurgeAsync(bank.App.QueueName(Bus.Queue)));
+        Assert.All(await ChecksAsync(), c => Assert.Equal((Health.Ok, 0L), (c.Verdict, c.Value)));
+
+        async Task<List<Checkup>> ChecksAsync() => [.. (await bank.App.Operator.DoctorAsync()).Checks.Where(c => c.Name is "coordinators" or "transaction-watch")];
+    }
+
+    [Fact]
+    public async Task The_job_of_a_branch_says_for_which_transaction_it_works_and_what_waits_for_it()
+    {
+        await using var bank = await Bank.OpenAsync();
+        bank.Script.On("prepare a", Hang).On("prepare b", Hang);
+        var id = await bank.BeginAsync("a", "b");
+        await bank.SeeAsync("prepare b");
+        var job = (await bank.Transactions.GetAsync(id))!.Branches[1].Job!.Value;
+        var waiting = (await bank.App.Operator.ExplainAsync(job))[^1];
+        Assert.Equal("transaction", waiting.Code);
+        Assert.StartsWith($"It prepares branch 2 (bank.move) of transaction {id} (\"transfer\", running), which waits for it and for 1 other, and is aborted if it is not decided in ", waiting.Text, StringComparison.Ordinal);
+        Assert.NotNull(waiting.Until);
+        var watch = new JobId(await bank.App.ScalarAsync<Guid>("select id from jobs.job where type = 'transaction.watch'"));
+        Assert.StartsWith($"It watches over transaction {id} ", (await bank.App.Operator.ExplainAsync(watch))[^1].Text, StringComparison.Ordinal);
+        await bank.Transactions.AbortAsync(id, "enough");
+        await bank.EndedAsync(id);
+        Assert.Equal($"It was for branch 2 (bank.move) of transaction {id} (\"transfer\", aborted 0 ms ago), which has been asked for something else since: it has nothing to do any more.",
+            System.Text.RegularExpressions.Regex.Replace((await bank.App.Operator.ExplainAsync(job))[^1].Text, @"aborted .*? ago", "aborted 0 ms ago", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1)));
+    }
+
+    private static async Task<Vote> Hang(BranchContext context, CancellationToken ct)
+    {
+        await Task.Delay(Timeout.Infinite, ct);
+        return Vote.Yes;
+    }
+}
