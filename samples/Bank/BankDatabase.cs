@@ -16,7 +16,7 @@ internal static class BankDatabase
     /// <summary>For Npgsql.</summary>
     public static string Connection(string database) => new NpgsqlConnectionStringBuilder(Servers.Postgres)
     {
-        Database = database, Options = "-c lock_timeout=1s", ApplicationName = "bank", MaxPoolSize = 40, MaxAutoPrepare = 20, AutoPrepareMinUsages = 2,
+        Database = database, Options = "-c lock_timeout=1s", ApplicationName = "bank", MaxPoolSize = 16, MaxAutoPrepare = 20, AutoPrepareMinUsages = 2,
     }.ConnectionString;
 
     public static async Task CreateAsync(NpgsqlDataSource bank, CancellationToken ct)

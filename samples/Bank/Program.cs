@@ -9,13 +9,13 @@ using Microsoft.Extensions.Hosting;
 // One program in all its roles. `demo` starts the others as processes of their own, so that they can be killed.
 return args switch
 {
-    ["coordinate"] => await RunAsync(jobs => jobs.AddTransactions(t => t.Coordinator())),
+    ["coordinate"] => await RunAsync(jobs => jobs.AddTransactions(t => t.Coordinator(concurrency: 8))),
     ["bank", "a"] => await RunAsync(jobs => WithDatabase(jobs, "a").AddTransactions(t => t.Participant<PostAtA, BankA>())),
     ["bank", "b"] => await RunAsync(jobs => WithDatabase(jobs, "b").AddTransactions(t => t.Participant<PostAtB, BankB>())),
     ["ledger", var path] => await RunAsync(jobs =>
     {
         jobs.Services.AddSingleton(new LedgerFile(path));
-        jobs.AddWorker(w => w.Queue("ledger", concurrency: 40)).AddTransactions(t => t.Participant<Note, Ledger>());
+        jobs.AddWorker(w => w.Queue("ledger", concurrency: 32)).AddTransactions(t => t.Participant<Note, Ledger>());
     }),
     ["agency"] => await RunAsync(jobs =>
     {
@@ -31,7 +31,7 @@ return args switch
 
 static JobsBuilder WithDatabase(JobsBuilder jobs, string bank) => jobs
     .AddParticipantDatabase(bank, BankDatabase.Connection(BankDatabase.NameOf(bank)), o => o.PreparedTransactions = 2 * Teller.TransfersAtOnce)
-    .AddWorker(w => w.Queue($"bank-{bank}", concurrency: 30));
+    .AddWorker(w => w.Queue($"bank-{bank}", concurrency: 16));
 
 static async Task<int> RunAsync(Action<JobsBuilder> addRole)
 {
@@ -56,7 +56,7 @@ static IHost Build(Action<JobsBuilder> addRole)
     var builder = Host.CreateApplicationBuilder();
     addRole(builder.Services.AddJobs(options =>
     {
-        options.Postgres = Servers.Postgres;
+        options.Postgres = new Npgsql.NpgsqlConnectionStringBuilder(Servers.Postgres) { MaxPoolSize = 10 }.ConnectionString; // ten processes share the server's connections
         options.RabbitMq = Servers.RabbitMq;
         options.Schema = Servers.Schema;
         options.AppName = "Bank";

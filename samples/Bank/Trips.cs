@@ -115,7 +115,7 @@ internal sealed class TripDatabase : IAsyncDisposable
     public NpgsqlDataSource Source { get; } = Open();
 
     public static NpgsqlDataSource Open() =>
-        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Servers.Postgres) { SearchPath = Servers.Schema, MaxPoolSize = 20, MaxAutoPrepare = 20, AutoPrepareMinUsages = 2 });
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Servers.Postgres) { SearchPath = Servers.Schema, MaxPoolSize = 10, MaxAutoPrepare = 20, AutoPrepareMinUsages = 2 });
 
     public static async Task CreateAsync(NpgsqlDataSource database, CancellationToken ct)
     {

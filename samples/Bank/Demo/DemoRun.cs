@@ -96,15 +96,16 @@ internal sealed class DemoRun(DemoOptions options, View view)
     {
         var teller = Start("teller", "teller", options.Transfers.ToString(), options.Trips.ToString());
         view.Say($"the teller begins {options.Transfers:N0} transfers and {options.Trips:N0} trips, with {options.Seed} for a seed");
-        var (kills, ended) = (0, 0L);
+        var (kills, ended, endedAtKill) = (0, 0L, 0L);
         var (progressAt, killedAt) = (_time.GetTimestamp(), _time.GetTimestamp());
         while (true)
         {
             var looked = _time.GetTimestamp();
             _children.Where(c => c != teller).ToList().ForEach(c => c.CheckAlive());
-            if (options.KillEvery is { } every && _time.GetElapsedTime(killedAt) >= every && await TryKillAsync(ct))
+            if (options.KillEvery is { } every && _time.GetElapsedTime(killedAt) >= every && ended > endedAtKill && await TryKillAsync(ct))
             {
-                (kills, killedAt) = (kills + 1, _time.GetTimestamp());
+                // Not again before something has ended: on a slow machine all would be killed while they start, for ever.
+                (kills, killedAt, endedAtKill) = (kills + 1, _time.GetTimestamp(), ended);
             }
 
             var now = await LookAsync(sampler, kills, ct);
