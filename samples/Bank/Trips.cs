@@ -110,21 +110,23 @@ internal sealed class TicketStep(TripDatabase trips, BranchFence fence) : Bookin
 /// <summary>The travel agency's own tables, beside those of the jobs: that is where <see cref="BranchFence"/> keeps late calls out.</summary>
 internal sealed class TripDatabase : IAsyncDisposable
 {
-    public const int Flights = 10, Seats = 33, Hotels = 10, Rooms = 30, Plenty = 1_000_000;
+    public const int Flights = 10, Hotels = 10;
 
     public NpgsqlDataSource Source { get; } = Open();
 
     public static NpgsqlDataSource Open() =>
         NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Servers.Postgres) { SearchPath = Servers.Schema, MaxPoolSize = 10, MaxAutoPrepare = 20, AutoPrepareMinUsages = 2 });
 
-    public static async Task CreateAsync(NpgsqlDataSource database, CancellationToken ct)
+    /// <summary>With about as many seats as trips, and fewer rooms: some will be full.</summary>
+    public static async Task CreateAsync(NpgsqlDataSource database, int trips, CancellationToken ct)
     {
+        var (seats, rooms, plenty) = (trips / Flights + 1, trips / Hotels * 9 / 10 + 1, 4 * trips);
         await using var create = database.CreateCommand($"""
             create table offer (name text primary key, offered integer not null, free integer not null check (free between 0 and offered));
             create table booking (key text primary key, transaction uuid not null, kind text not null, offer text not null references offer, cancelled boolean not null default false);
-            insert into offer select 'flight ' || n, {Seats}, {Seats} from generate_series(1, {Flights}) n;
-            insert into offer select 'hotel ' || n, {Rooms}, {Rooms} from generate_series(1, {Hotels}) n;
-            insert into offer values ('card', {Plenty}, {Plenty}), ('tickets', {Plenty}, {Plenty});
+            insert into offer select 'flight ' || n, {seats}, {seats} from generate_series(1, {Flights}) n;
+            insert into offer select 'hotel ' || n, {rooms}, {rooms} from generate_series(1, {Hotels}) n;
+            insert into offer values ('card', {plenty}, {plenty}), ('tickets', {plenty}, {plenty});
             """);
         await create.ExecuteNonQueryAsync(ct);
     }

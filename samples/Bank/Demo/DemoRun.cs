@@ -22,7 +22,7 @@ internal sealed class DemoRun(DemoOptions options, View view)
     {
         Environment.SetEnvironmentVariable("BANK_SEED", options.Seed.ToString());
         view.Say("two databases with 1,000 accounts each, and a ledger");
-        await using var stage = _stage = await Stage.SetUpAsync(ct);
+        await using var stage = _stage = await Stage.SetUpAsync(options.Trips, ct);
         try
         {
             var report = await PlayAsync(ct);

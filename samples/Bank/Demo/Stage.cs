@@ -51,7 +51,7 @@ internal sealed class Stage : IAsyncDisposable
 
     public NpgsqlDataSource Bank(string name) => _banks[name];
 
-    public static async Task<Stage> SetUpAsync(CancellationToken ct)
+    public static async Task<Stage> SetUpAsync(int trips, CancellationToken ct)
     {
         await using (await ConnectAsync(ct)) // so that a broker that is away is said now, not by silence later
         {
@@ -63,7 +63,7 @@ internal sealed class Stage : IAsyncDisposable
             await stage.CheckRoomAsync(ct);
             stage._isSet = true;
             await stage.Jobs.QueuesAsync(ct); // the first look makes the platform's tables
-            await TripDatabase.CreateAsync(stage.Database, ct);
+            await TripDatabase.CreateAsync(stage.Database, trips, ct);
             foreach (var bank in BankDatabase.Names)
             {
                 await stage.ExecuteAsync($"create database {BankDatabase.NameOf(bank)}", ct);
