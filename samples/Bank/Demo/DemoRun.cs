@@ -34,9 +34,10 @@ internal sealed class DemoRun(DemoOptions options, View view)
 
             return report;
         }
-        catch (DemoException)
+        catch (Exception) when (!ct.IsCancellationRequested)
         {
             stage.KeepFolder = true;
+            view.Say($"the ledger, and what the processes said, are in {stage.Folder}");
             throw;
         }
         finally

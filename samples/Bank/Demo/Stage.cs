@@ -177,7 +177,7 @@ internal sealed class Stage : IAsyncDisposable
 
     private static async Task TryAsync(string byHand, Func<Task> clear)
     {
-        const int Tries = 3;
+        const int Tries = 15;
         for (var n = 1; ; n++)
         {
             try
@@ -187,7 +187,7 @@ internal sealed class Stage : IAsyncDisposable
             }
             catch (Exception) when (n < Tries)
             {
-                await Task.Delay(TimeSpan.FromSeconds(1)); // a backend of a killed process may still be at work
+                await Task.Delay(TimeSpan.FromSeconds(1)); // a backend of a killed process may still be at work, or the server recover
             }
             catch (Exception e)
             {
