@@ -8,34 +8,25 @@ internal sealed class Teller(ITransactions transactions)
     /// <summary>Each has up to two prepared transactions on the server, and max_prepared_transactions bounds those.</summary>
     public const int TransfersAtOnce = 40;
 
-    private const int TripsAtOnce = 4;
+    private const int TripsAtOnce = 4; // so they last about as long as the transfers
     private const long MostCents = 500_00;
 
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    /// <summary>All of them, side by side: transfers as fast as they go, and the trips spread over them.</summary>
-    public async Task RunAsync(int transfers, int trips, CancellationToken ct)
-    {
-        var random = new Random(Chance.Seed);
-        using var transferSlots = new SemaphoreSlim(TransfersAtOnce);
-        using var tripSlots = new SemaphoreSlim(TripsAtOnce);
-        List<Task> underWay = [];
-        for (var (n, trip) = (1, 0); n <= transfers || trip < trips;)
-        {
-            if (trip < trips && (long)trip * transfers <= (long)(n - 1) * trips)
-            {
-                var saga = Trip(++trip, random);
-                await tripSlots.WaitAsync(ct);
-                underWay.Add(RunAsync(saga, tripSlots, ct));
-            }
-            else
-            {
-                var transfer = Transfer(n++, random);
-                await transferSlots.WaitAsync(ct);
-                underWay.Add(RunAsync(transfer, transferSlots, ct));
-            }
+    /// <summary>Transfers as fast as they go, and trips as fast as those.</summary>
+    public Task RunAsync(int transfers, int trips, CancellationToken ct) => Task.WhenAll(
+        RunAsync(transfers, TransfersAtOnce, Transfer, new Random(Chance.Seed), ct),
+        RunAsync(trips, TripsAtOnce, Trip, new Random(~Chance.Seed), ct));
 
-            if (underWay.Count > 2 * (TransfersAtOnce + TripsAtOnce))
+    private async Task RunAsync(int count, int atOnce, Func<int, Random, TransactionPlan> plan, Random random, CancellationToken ct)
+    {
+        using var slots = new SemaphoreSlim(atOnce);
+        List<Task> underWay = [];
+        for (var n = 1; n <= count; n++)
+        {
+            await slots.WaitAsync(ct);
+            underWay.Add(RunAsync(plan(n, random), slots, ct));
+            if (underWay.Count > 2 * atOnce)
             {
                 underWay.RemoveAll(t => t.IsCompletedSuccessfully);
                 await Task.WhenAll(underWay.Where(t => t.IsFaulted));

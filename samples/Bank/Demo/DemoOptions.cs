@@ -17,7 +17,7 @@ internal sealed record DemoOptions
           --transfers N          1 to 1,000,000 two-phase transactions; default 10,000
           --trips N              0 to 100,000 sagas beside them; default 3 for every 100 transfers
           --seed S               of what is transferred, and who says no; default 1
-          --kill-every SECONDS   0.2 to 3,600; default 3
+          --kill-every SECONDS   0.2 to 3,600; default 5
           --no-kill              let all of them live
           --json                 one object on stdout; progress on stderr
 
@@ -27,7 +27,7 @@ internal sealed record DemoOptions
     public int Transfers { get; private init; } = 10_000;
     public int Trips { get; private init; } = -1;
     public int Seed { get; private init; } = 1;
-    public TimeSpan? KillEvery { get; private init; } = TimeSpan.FromSeconds(3);
+    public TimeSpan? KillEvery { get; private init; } = TimeSpan.FromSeconds(5);
     public bool Json { get; private init; }
 
     /// <summary>Not in the help: when all is audited, falsify the books in each way there is, and audit again.</summary>

@@ -13,7 +13,6 @@ internal sealed class DemoRun(DemoOptions options, View view)
     private static readonly TimeSpan SilenceLimit = TimeSpan.FromSeconds(90);
 
     private readonly TimeProvider _time = TimeProvider.System;
-    private readonly Random _random = new(options.Seed);
     private readonly List<ChildProcess> _children = [];
     private readonly List<Service> _services = [];
     private Stage _stage = null!;
@@ -51,8 +50,8 @@ internal sealed class DemoRun(DemoOptions options, View view)
         Start("scheduler", "schedule");
         foreach (var (name, role) in new (string, string[])[]
         {
-            ("coordinator 1", ["coordinate"]), ("coordinator 2", ["coordinate"]), ("bank a 1", ["bank", "a"]), ("bank a 2", ["bank", "a"]),
-            ("bank b 1", ["bank", "b"]), ("bank b 2", ["bank", "b"]), ("ledger", ["ledger", _stage.LedgerPath]), ("agency", ["agency"]),
+            ("coordinator 1", ["coordinate"]), ("bank a 1", ["bank", "a"]), ("bank b 1", ["bank", "b"]), ("ledger", ["ledger", _stage.LedgerPath]),
+            ("coordinator 2", ["coordinate"]), ("bank a 2", ["bank", "a"]), ("bank b 2", ["bank", "b"]), ("agency", ["agency"]),
         })
         {
             _services.Add(new Service(name, role) { Process = Start(name, role) });
@@ -131,19 +130,17 @@ internal sealed class DemoRun(DemoOptions options, View view)
         }
     }
 
-    /// <summary>Kills one that has come up, in no order that anybody could rely on, but each about as often as the others, and starts its successor.</summary>
+    /// <summary>
+    /// Kills the next that has come up, and starts its successor. In turn, twins half a turn apart: on a slow machine, where a process takes seconds to start, both would be gone for most of the time.
+    /// </summary>
     private async Task<bool> TryKillAsync(CancellationToken ct)
     {
         var up = (await _stage.Jobs.SessionsAsync(ct)).Select(s => s.ProcessId).ToHashSet();
-        var candidates = _services.Where(s => up.Contains(s.Process.Id)).ToList();
-        if (candidates.Count == 0)
+        if (_services.Where(s => up.Contains(s.Process.Id)).MinBy(s => s.Kills) is not { } victim)
         {
             return false;
         }
 
-        var fewest = candidates.Min(s => s.Kills);
-        candidates = [.. candidates.Where(s => s.Kills <= fewest + 1)];
-        var victim = candidates[_random.Next(candidates.Count)];
         var id = victim.Process.Id;
         await victim.Process.KillAsync();
         victim.Kills++;
