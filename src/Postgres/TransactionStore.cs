@@ -21,6 +21,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await using var connection = await database.Source.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         var tickets = await BeginAsync(begun, transaction, pending: false, ct);
+        CrashPoint.Hit("T0");
         await transaction.CommitAsync(ct);
         return tickets;
     }

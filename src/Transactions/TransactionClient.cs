@@ -90,6 +90,7 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
             return false;
         }
 
+        CrashPoint.Hit("T6");
         await bus.SendAsync(new TransactionTicked(id.Value), ct);
         return true;
     }

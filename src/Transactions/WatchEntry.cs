@@ -27,6 +27,7 @@ internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, S
 
         if (await store.AbortIfOverdueAsync(id, ct))
         {
+            CrashPoint.Hit("T6");
             scope.GetRequiredService<ILogger<Turn>>().Overdue(id);
         }
 

@@ -24,7 +24,7 @@ public sealed partial class SourceTests
         var noted = Repository.Sources("src", ".cs").SelectMany(s => CrashPointNote().Matches(s.Text)).Select(m => m.Groups["id"].Value).ToHashSet();
         Assert.Subset(noted, NothingToKillAt.ToHashSet());
         Assert.Equal(documented.Order(StringComparer.Ordinal), hit.Concat(NothingToKillAt).Order(StringComparer.Ordinal));
-        Assert.Equal(["E1", "E2", "E3", "E4", "T1", "T2", "T3", "T4", "T5", "X1", "X2", "X3", "X4", "X5", "X6", "X7"], documented.Order(StringComparer.Ordinal));
+        Assert.Equal(["E1", "E2", "E3", "E4", "P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "X1", "X2", "X3", "X4", "X5", "X6", "X7"], documented.Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -113,7 +113,7 @@ internal abstract class Servers : IAsyncDisposable
         {
             var (sql, amqp, http) = (FreePort(), FreePort(), FreePort());
             var postgres = new PostgreSqlBuilder("postgres:18").WithDatabase("jobs").WithUsername("jobs").WithPassword("jobs")
-                .WithCommand("-c", "max_connections=200").WithPortBinding(sql, 5432).Build();
+                .WithCommand("-c", "max_connections=200", "-c", "max_prepared_transactions=100").WithPortBinding(sql, 5432).Build();
             var rabbit = new RabbitMqBuilder("rabbitmq:4.4-management").WithUsername("jobs").WithPassword("jobs")
                 .WithHostname("rabbitmq") // names the node, and with it its data
                 .WithPortBinding(amqp, 5672).WithPortBinding(http, 15672).Build();
