@@ -118,12 +118,12 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
             : new BranchToDo(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1), Number(reader, 2), Number(reader, 3), reader.GetString(4));
     }
 
-    /// <returns>Its state and the time to its deadline; null: there is none.</returns>
-    public async Task<(string State, TimeSpan Left)?> WatchAsync(Guid id, CancellationToken ct)
+    /// <returns>Its state, the time to its deadline, and its mode; null: there is none.</returns>
+    public async Task<(string State, TimeSpan Left, string Mode)?> WatchAsync(Guid id, CancellationToken ct)
     {
         await using var command = database.Command("watch_transaction", Param.Of(id));
         await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? (reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1))) : null;
+        return await reader.ReadAsync(ct) ? (reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1)), reader.GetString(2)) : null;
     }
 
     public async Task<SeenTransaction?> FindAsync(Guid id, CancellationToken ct)

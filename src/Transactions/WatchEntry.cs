@@ -11,8 +11,11 @@ namespace Jobs.Transactions;
 /// </summary>
 internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, Soon, timeout: null)
 {
-    /// <summary>The longest time between two looks.</summary>
+    /// <summary>The longest time between two looks at a saga.</summary>
     private static readonly TimeSpan Rarely = TimeSpan.FromMinutes(10);
+
+    /// <summary>And at two phases: what is prepared holds its locks, and must not wait a minute for an answer that was lost.</summary>
+    private static readonly TimeSpan RarelyInDoubt = TimeSpan.FromSeconds(45);
 
     private static readonly RetryPolicy Soon = new(1000, n => TimeSpan.FromSeconds(Math.Min(n, 30)));
 
@@ -32,13 +35,14 @@ internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, S
         }
 
         await scope.GetRequiredService<Bus>().SendAsync(new TransactionTicked(id), ct);
-        return JobOutcome.SnoozeFor(Next(every * context.Attempt, seen.Left));
+        return JobOutcome.SnoozeFor(Next(every * context.Attempt, seen.Left, StateWords.Read<TransactionMode>(seen.Mode)));
     }
 
     /// <summary>More and more rarely, but at the deadline in any case.</summary>
-    private static TimeSpan Next(TimeSpan wait, TimeSpan left)
+    internal static TimeSpan Next(TimeSpan wait, TimeSpan left, TransactionMode mode)
     {
-        var next = wait < Rarely ? wait : Rarely;
+        var most = mode == TransactionMode.TwoPhase ? RarelyInDoubt : Rarely;
+        var next = wait < most ? wait : most;
         return left > TimeSpan.Zero && left < next ? left : next;
     }
 }

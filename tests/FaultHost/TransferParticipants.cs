@@ -68,7 +68,7 @@ internal sealed class NoteParticipant([FromKeyedServices("b")] NpgsqlDataSource 
 {
     public async Task<Vote> PrepareAsync(Note branch, BranchContext context, CancellationToken ct)
     {
-        await holds.PassAsync("prepare");
+        await holds.PassAsync("note");
         if (branch.Refuses)
         {
             return Vote.No("This note was to refuse.");

@@ -20,7 +20,10 @@ internal sealed class Clearing : IAsyncDisposable
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
 
     private readonly ConcurrentDictionary<TransactionId, long> _begun = new();
+
+    /// <summary>Those that may be aborted although all vote yes; and what a call said of them: that they commit, that they do not, or nothing.</summary>
     private readonly ConcurrentDictionary<TransactionId, bool?> _told = new();
+
     private readonly IHost _host;
     private long _last;
 
@@ -75,10 +78,24 @@ internal sealed class Clearing : IAsyncDisposable
     public Child StartService(string parts = "coordinator+participant", string? crashAt = null, params IEnumerable<string> more) =>
         Arena.Start("service", crashAt, [$"--Parts={parts}", .. WatchEvery is { } every ? [$"--WatchMs={every.TotalMilliseconds}"] : Array.Empty<string>(), .. more]);
 
-    /// <summary>Calls of this verb (of participants: prepare, commit, abort; of steps: run, undo) wait until <see cref="Release"/>.</summary>
-    public void Hold(string verb) => File.WriteAllText(Path.Combine(Arena.Folder, $"hold.{verb}"), "");
+    /// <summary>Calls of these verbs (of participants: prepare, note for that of notes, commit, abort; of steps: run, undo) wait until <see cref="Release"/>.</summary>
+    public void Hold(params IEnumerable<string> verbs) => verbs.ToList().ForEach(v => File.WriteAllText(FileOf(v), ""));
 
-    public void Release(string verb) => File.Delete(Path.Combine(Arena.Folder, $"hold.{verb}"));
+    public void Release(params IEnumerable<string> verbs) => verbs.ToList().ForEach(v => File.Delete(FileOf(v)));
+
+    private string FileOf(string verb) => Path.Combine(Arena.Folder, $"hold.{verb}");
+
+    /// <summary>Coordinators that have made their queue, and are dead.</summary>
+    public async Task MakeQueueAsync()
+    {
+        var first = StartService("coordinator");
+        await CoordinatesAsync(first);
+        await Arena.KillAsync(first);
+    }
+
+    /// <summary>It hears answers, so their queue is there.</summary>
+    public static Task CoordinatesAsync(Child coordinator) =>
+        Eventually.HoldsAsync("the coordinator hears", () => LineFile.Read(coordinator.Log).Any(l => l.Contains("Bus started", StringComparison.Ordinal)));
 
     /// <summary>The next ones in number, all at once.</summary>
     /// <param name="count">How many.</param>
@@ -117,15 +134,18 @@ internal sealed class Clearing : IAsyncDisposable
     /// <summary>Aborts by hand. What it answers is a promise, too.</summary>
     public async Task AbortAsync(TransactionId id) => _told[id] = !await Transactions.AbortAsync(id, "by the test");
 
-    public Task<long> InStateAsync(string state) => Arena.CountAsync($"jobs.transaction where state = '{state}'");
+    public Task<long> InStateAsync(params string[] states) => Arena.CountAsync("jobs.transaction where state = any($1)", (object)states);
 
     public async Task<long> PreparedAsync() => await Arena.CountAsync($"pg_prepared_xacts where gid like 'jobs:{Arena.Schema}:%'");
+
+    /// <summary>Every transaction has its end, and nothing is left prepared.</summary>
+    public Task EndAsync() => Eventually.HoldsAsync("every transaction has ended and nothing is prepared", async () =>
+        await Arena.CountAsync("jobs.transaction where ended_at is null") == 0 && await PreparedAsync() == 0, Healing, DescribeAsync);
 
     /// <summary>All has ended in time, nothing is left prepared, and no outcome is mixed.</summary>
     public async Task AssertAsync()
     {
-        await Eventually.HoldsAsync("every transaction has ended and nothing is prepared", async () =>
-            await Arena.CountAsync("jobs.transaction where ended_at is null") == 0 && await PreparedAsync() == 0, Healing, DescribeAsync);
+        await EndAsync();
         var word = await ReadAsync(Arena.Db, $"select id, state from {Arena.Schema}.transaction");
         var debits = await ReadAsync(A, "select transaction, 'done' from moved");
         var credits = await ReadAsync(B, "select transaction, 'done' from moved");
@@ -145,7 +165,7 @@ internal sealed class Clearing : IAsyncDisposable
             {
                 faults.AppendLine($"{n} {id} is {(done.Value ? "done" : "undone")}, and the platform says it is {word.GetValueOrDefault(id.Value) ?? "nothing that it knows"}");
             }
-            else if (_told.TryGetValue(id, out var told) ? done == true && (told == false || !Transfers.Commits(n)) : done != Transfers.Commits(n))
+            else if (_told.TryGetValue(id, out var told) ? done == !told || (done.Value && !Transfers.Commits(n)) : done != Transfers.Commits(n))
             {
                 faults.AppendLine($"{n} {id} is {(done.Value ? "done" : "undone")} against its votes, or against what was answered");
             }
@@ -175,7 +195,6 @@ internal sealed class Clearing : IAsyncDisposable
         Arena.Say($"{_begun.Count} transactions, {committed} committed, {Arena.Children.Count(c => c.WasKilled)} processes killed");
     }
 
-    /// <summary>What ended with an answer that was given by hand or a deadline: it may be either, but not after a promise that it is not.</summary>
     private static bool? Transfer(bool debit, bool credit, string? note) => (debit, credit, note) switch
     {
         (true, true, "done") => true,

@@ -1,2 +1,2 @@
--- Whether it still needs watching, and the seconds to its deadline.
-select t.state, extract(epoch from t.deadline_at - clock_timestamp())::float8 from jobs.transaction t where t.id = $1
+-- Whether it still needs watching, the seconds to its deadline, and its mode.
+select t.state, extract(epoch from t.deadline_at - clock_timestamp())::float8, t.mode from jobs.transaction t where t.id = $1
