@@ -95,13 +95,13 @@ public sealed partial class SourceTests
         Repository.None(types.Where(t => t.IsClass && t.Name != "Program" && !t.IsSealed && !t.IsAbstract && !parents.Contains(t)).Select(t => t.FullName!));
     }
 
-    [GeneratedRegex(@"\*\*(?<id>[EXT][0-9]+)\*\*", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\*\*(?<id>[EPTX][0-9]+)\*\*", RegexOptions.None, 1000)]
     private static partial Regex BoldCrashPoint();
 
     [GeneratedRegex("""CrashPoint\.Hit\("(?<id>\w+)"\)""", RegexOptions.None, 1000)]
     private static partial Regex CrashPointHit();
 
-    [GeneratedRegex(@"//.*\b(?<id>[EXT][0-9]+)\b", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"//.*\b(?<id>[EPTX][0-9]+)\b", RegexOptions.None, 1000)]
     private static partial Regex CrashPointNote();
 
     [GeneratedRegex(@"\.Log(Trace|Debug|Information|Warning|Error|Critical)?\((?!Level\.)|LoggerMessage\(|LoggerMessage\.Define", RegexOptions.ExplicitCapture, 1000)]
