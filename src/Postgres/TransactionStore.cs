@@ -21,6 +21,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await using var connection = await database.Source.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         var tickets = await BeginAsync(begun, transaction, pending: false, ct);
+        CrashPoint.Hit("T0");
         await transaction.CommitAsync(ct);
         return tickets;
     }
@@ -117,12 +118,12 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
             : new BranchToDo(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1), Number(reader, 2), Number(reader, 3), reader.GetString(4));
     }
 
-    /// <returns>Its state, the time to its deadline, and whether there is an order to tell; null: there is none.</returns>
-    public async Task<(string State, TimeSpan Left, bool Ordered)?> WatchAsync(Guid id, CancellationToken ct)
+    /// <returns>Its state, the time to its deadline, whether there is an order to tell, and its mode; null: there is none.</returns>
+    public async Task<(string State, TimeSpan Left, bool Ordered, string Mode)?> WatchAsync(Guid id, CancellationToken ct)
     {
         await using var command = database.Command("watch_transaction", Param.Of(id));
         await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? (reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1)), reader.GetBoolean(2)) : null;
+        return await reader.ReadAsync(ct) ? (reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1)), reader.GetBoolean(2), reader.GetString(3)) : null;
     }
 
     public async Task<SeenTransaction?> FindAsync(Guid id, CancellationToken ct)

@@ -24,6 +24,7 @@ internal sealed class TransactionDesk(TransactionOrderStore orders, TransactionS
     {
         if (await orders.AbortIfUndecidedAsync(id, text, doer, WatchJob.Of(id, null, once: true), ct) is { } sent)
         {
+            CrashPoint.Hit("T6");
             log.Ordered(id, "abort", "all", doer.By, doer.Reason ?? "no reason given");
             await tickets.SendAsync(sent, ct);
             return true;

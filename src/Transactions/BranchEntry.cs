@@ -48,6 +48,7 @@ internal sealed class BranchEntry<TBranch>(string kind, TransactionMode mode, Re
             report = Report(job, answer, $"{e.GetType().FullName}: {e.Message}");
         }
 
+        CrashPoint.Hit("T7");
         await scope.GetRequiredService<Bus>().SendAsync(report, ct);
         CrashPoint.Hit("T3");
         return JobOutcome.Succeeded;

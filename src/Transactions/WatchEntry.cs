@@ -13,8 +13,11 @@ namespace Jobs.Transactions;
 /// </summary>
 internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, Soon, timeout: null)
 {
-    /// <summary>The longest time between two looks.</summary>
+    /// <summary>The longest time between two looks at a saga.</summary>
     private static readonly TimeSpan Rarely = TimeSpan.FromMinutes(10);
+
+    /// <summary>And at two phases: what is prepared holds its locks, and must not wait a minute for an answer that was lost.</summary>
+    private static readonly TimeSpan RarelyInDoubt = TimeSpan.FromSeconds(45);
 
     private static readonly RetryPolicy Soon = new(1000, n => TimeSpan.FromSeconds(Math.Min(n, 30)));
 
@@ -30,6 +33,7 @@ internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, S
         var aborts = seen.Ordered && await TellAsync(scope, id, ct);
         if (!once && await store.AbortIfOverdueAsync(id, ct))
         {
+            CrashPoint.Hit("T6");
             scope.GetRequiredService<ILogger<Turn>>().Overdue(id);
         }
 
@@ -38,7 +42,7 @@ internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, S
             await scope.GetRequiredService<Bus>().SendAsync(new TransactionTicked(id), ct);
         }
 
-        return once ? JobOutcome.Succeeded : JobOutcome.SnoozeFor(Next(every * context.Attempt, seen.Left));
+        return once ? JobOutcome.Succeeded : JobOutcome.SnoozeFor(Next(every * context.Attempt, seen.Left, StateWords.Read<TransactionMode>(seen.Mode)));
     }
 
     /// <summary>Sends what operators have ordered, perhaps twice.</summary>
@@ -57,9 +61,10 @@ internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, S
     }
 
     /// <summary>More and more rarely, but at the deadline in any case.</summary>
-    private static TimeSpan Next(TimeSpan wait, TimeSpan left)
+    internal static TimeSpan Next(TimeSpan wait, TimeSpan left, TransactionMode mode)
     {
-        var next = wait < Rarely ? wait : Rarely;
+        var most = mode == TransactionMode.TwoPhase ? RarelyInDoubt : Rarely;
+        var next = wait < most ? wait : most;
         return left > TimeSpan.Zero && left < next ? left : next;
     }
 }

@@ -24,7 +24,7 @@ public sealed partial class SourceTests
         var noted = Repository.Sources("src", ".cs").SelectMany(s => CrashPointNote().Matches(s.Text)).Select(m => m.Groups["id"].Value).ToHashSet();
         Assert.Subset(noted, NothingToKillAt.ToHashSet());
         Assert.Equal(documented.Order(StringComparer.Ordinal), hit.Concat(NothingToKillAt).Order(StringComparer.Ordinal));
-        Assert.Equal(["E1", "E2", "E3", "E4", "T1", "T2", "T3", "T4", "T5", "X1", "X2", "X3", "X4", "X5", "X6", "X7"], documented.Order(StringComparer.Ordinal));
+        Assert.Equal(["E1", "E2", "E3", "E4", "P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "X1", "X2", "X3", "X4", "X5", "X6", "X7"], documented.Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -95,13 +95,13 @@ public sealed partial class SourceTests
         Repository.None(types.Where(t => t.IsClass && t.Name != "Program" && !t.IsSealed && !t.IsAbstract && !parents.Contains(t)).Select(t => t.FullName!));
     }
 
-    [GeneratedRegex(@"\*\*(?<id>[EXT][0-9]+)\*\*", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\*\*(?<id>[EPTX][0-9]+)\*\*", RegexOptions.None, 1000)]
     private static partial Regex BoldCrashPoint();
 
     [GeneratedRegex("""CrashPoint\.Hit\("(?<id>\w+)"\)""", RegexOptions.None, 1000)]
     private static partial Regex CrashPointHit();
 
-    [GeneratedRegex(@"//.*\b(?<id>[EXT][0-9]+)\b", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"//.*\b(?<id>[EPTX][0-9]+)\b", RegexOptions.None, 1000)]
     private static partial Regex CrashPointNote();
 
     [GeneratedRegex(@"\.Log(Trace|Debug|Information|Warning|Error|Critical)?\((?!Level\.)|LoggerMessage\(|LoggerMessage\.Define", RegexOptions.ExplicitCapture, 1000)]

@@ -5,7 +5,7 @@ namespace Jobs.Tests.FaultHost;
 /// <summary>What one process is told on its command line.</summary>
 internal sealed record FaultOptions
 {
-    /// <summary><c>worker</c>, <c>scheduler</c> or <c>producer</c>.</summary>
+    /// <summary><c>worker</c>, <c>scheduler</c>, <c>producer</c>, <c>service</c> or <c>beginner</c>.</summary>
     public required string Role { get; init; }
 
     /// <summary>The name of this process in logs, in <c>runs</c> and on its connections.</summary>
@@ -55,6 +55,18 @@ internal sealed record FaultOptions
     /// <summary>Producer: only single calls that leave the id to the platform.</summary>
     public bool OnlySingle { get; init; }
 
+    /// <summary>Service: <c>coordinator</c>, <c>participant</c>, or both.</summary>
+    public string[] Parts { get; init; } = [];
+
+    /// <summary>Service: how long something is prepared before the sweep asks for its decision.</summary>
+    public TimeSpan AskAfter { get; init; }
+
+    /// <summary>Service: how often transactions are looked after; null: as often as the platform does by itself.</summary>
+    public TimeSpan? WatchEvery { get; init; }
+
+    /// <summary>Service: where the files are that hold participants.</summary>
+    public string Folder => Path.GetDirectoryName(Log)!;
+
     public static FaultOptions From(string role, IConfiguration c) => new()
     {
         Role = role,
@@ -76,5 +88,8 @@ internal sealed record FaultOptions
         Callers = int.Parse(c["Callers"] ?? "4"),
         Ms = int.Parse(c["Ms"] ?? "1"),
         OnlySingle = c["OnlySingle"] is not null,
+        Parts = (c["Parts"] ?? "").Split('+'),
+        AskAfter = TimeSpan.FromMilliseconds(int.Parse(c["AskAfterMs"] ?? "10000")),
+        WatchEvery = c["WatchMs"] is { } ms ? TimeSpan.FromMilliseconds(int.Parse(ms)) : null,
     };
 }

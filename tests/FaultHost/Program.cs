@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-// FaultHost worker|scheduler|producer --Log=FILE ...: one process of an installation. Servers, schema and time to live come from the environment (Jobs__Schema).
+// FaultHost worker|scheduler|producer|service|beginner --Log=FILE ...: one process of an installation. Servers, schema and time to live come from the environment (Jobs__Schema).
 DieWithParent();
 var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { Args = args[1..] });
 builder.Configuration.AddEnvironmentVariables();
@@ -36,8 +36,15 @@ switch (options.Role)
     case "producer":
         builder.Services.AddHostedService<ProducerRole>();
         break;
+    case "service":
+        ServiceRole.Add(jobs, options);
+        break;
+    case "beginner":
+        jobs.AddTransactions();
+        builder.Services.AddHostedService<BeginnerRole>();
+        break;
     default:
-        throw new ArgumentException($"No role {options.Role}; use worker, scheduler or producer.");
+        throw new ArgumentException($"No role {options.Role}; use worker, scheduler, producer, service or beginner.");
 }
 
 await builder.Build().RunAsync();

@@ -126,10 +126,11 @@ internal sealed class Arena : IAsyncDisposable
     /// <summary>What the dead had in flight is counted.</summary>
     public Task SettleAsync() => Task.WhenAll(_deaths.Where(d => d.Key.HasExited).Select(d => d.Value));
 
-    private Child Start(string role, string? crashAt, IEnumerable<string> arguments)
+    /// <summary>A process of any role.</summary>
+    public Child Start(string role, string? crashAt, IEnumerable<string> arguments)
     {
         var environment = crashAt is null ? _environment : new Dictionary<string, string>(_environment) { ["JOBS_CRASH_AT"] = crashAt };
-        var child = new Child($"{role}-{Interlocked.Increment(ref _named)}", role, Folder, environment, arguments);
+        var child = new Child($"{role}-{Interlocked.Increment(ref _named)}", role, Folder, environment, arguments) { CrashAt = crashAt };
         _deaths[child] = WatchAsync(child);
         return child;
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Bank;
 using LedgerFile = Bank.LedgerFile;
+using Note = Bank.Note;
 
 namespace Jobs.Tests.Faults;
 

@@ -32,6 +32,9 @@ internal sealed partial class Child : IDisposable
 
     public string Role { get; }
 
+    /// <summary>Where it kills itself, if it does.</summary>
+    public string? CrashAt { get; init; }
+
     public string Log { get; }
 
     public string Runs { get; }

@@ -14,7 +14,7 @@ internal static partial class LogMessages
     [LoggerMessage(2152, LogLevel.Information, "{Gid} was to be prepared after its abort; that was refused")]
     public static partial void PrepareRefused(this ILogger log, string gid);
 
-    [LoggerMessage(2153, LogLevel.Error, "{Gid} cannot be prepared, and is tried again: {Error}. Raise max_prepared_transactions in postgresql.conf and restart Postgres, or end what nobody ends in pg_prepared_xacts")]
+    [LoggerMessage(2153, LogLevel.Error, "{Gid} cannot be prepared: {Error}. It is tried again a few times, then the branch votes no. Raise max_prepared_transactions in postgresql.conf and restart Postgres, or end what nobody ends in pg_prepared_xacts")]
     public static partial void NoRoomToPrepare(this ILogger log, string gid, string error);
 
     [LoggerMessage(2154, LogLevel.Critical, "{Gid} is to be committed and is not prepared: {Found} in this database. Its work has to be repaired by hand")]

@@ -9,6 +9,9 @@ namespace Jobs.Transactions;
 /// <param name="database">The database, by its name: <c>[FromKeyedServices("bank")] ParticipantDatabase bank</c>.</param>
 public abstract class PostgresParticipant<TBranch>(ParticipantDatabase database) : ITransactionParticipant<TBranch>
 {
+    /// <summary>With the default delays between them, about 3 s.</summary>
+    private const int TriesForRoom = 5;
+
     /// <summary>
     /// The work, in the transaction that is open on <paramref name="connection"/>. It must not end that transaction, and what Postgres cannot prepare must not be in it: temporary tables, LISTEN and NOTIFY, cursors
     /// WITH HOLD, session-level advisory locks. Nobody sees what it writes before the commit; whatever it locked is locked until then.
@@ -24,7 +27,14 @@ public abstract class PostgresParticipant<TBranch>(ParticipantDatabase database)
     public async Task<Vote> PrepareAsync(TBranch branch, BranchContext context, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return await database.Verbs.PrepareAsync(await database.GidAsync(context, ct), connection => WorkAsync(branch, connection, context, ct), ct);
+        try
+        {
+            return await database.Verbs.PrepareAsync(await database.GidAsync(context, ct), connection => WorkAsync(branch, connection, context, ct), ct);
+        }
+        catch (NoRoomException e) when (context.Attempt >= TriesForRoom)
+        {
+            return Vote.No(e.Message);
+        }
     }
 
     /// <inheritdoc/>

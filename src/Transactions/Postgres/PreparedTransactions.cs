@@ -36,7 +36,8 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
     /// Does the work and prepares it, unless that has been done. <paramref name="work"/> is given a connection with an open transaction, which it must neither end nor leave failed. A vote of no, and every
     /// exception, rolls back and leaves nothing.
     /// </summary>
-    /// <exception cref="JobsException">Another try is still working, the server has no room for a prepared transaction, or the work ended its transaction or went on after an error. Try again.</exception>
+    /// <exception cref="NoRoomException">The server has no room for one more prepared transaction. Try again, but not for long: see there.</exception>
+    /// <exception cref="JobsException">Another try is still working, or the work ended its transaction or went on after an error. Try again.</exception>
     public async Task<Vote> PrepareAsync(BranchGid gid, Func<NpgsqlConnection, Task<Vote>> work, CancellationToken ct)
     {
         for (var n = 1; n <= PrepareTries; n++)
@@ -134,10 +135,22 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
     }
 
     /// <summary>False: nothing of this name is prepared.</summary>
-    public Task<bool> CommitPreparedAsync(BranchGid gid, CancellationToken ct) => EndAsync($"commit prepared {gid.Literal}", gid, ct);
+    public async Task<bool> CommitPreparedAsync(BranchGid gid, CancellationToken ct)
+    {
+        CrashPoint.Hit("P3");
+        var ended = await EndAsync($"commit prepared {gid.Literal}", gid, ct);
+        CrashPoint.Hit("P4");
+        return ended;
+    }
 
     /// <summary>False: nothing of this name is prepared.</summary>
-    public Task<bool> RollbackPreparedAsync(BranchGid gid, CancellationToken ct) => EndAsync($"rollback prepared {gid.Literal}", gid, ct);
+    public async Task<bool> RollbackPreparedAsync(BranchGid gid, CancellationToken ct)
+    {
+        CrashPoint.Hit("P5");
+        var ended = await EndAsync($"rollback prepared {gid.Literal}", gid, ct);
+        CrashPoint.Hit("P6");
+        return ended;
+    }
 
     /// <summary>These statements may not stand in a transaction, and take no parameter.</summary>
     private async Task<bool> EndAsync(string statement, BranchGid gid, CancellationToken ct)
@@ -216,12 +229,15 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
         try
         {
             await using var prepare = new NpgsqlCommand($"prepare transaction {gid.Literal}", connection);
+            CrashPoint.Hit("P1");
             await prepare.ExecuteNonQueryAsync(ct);
+            CrashPoint.Hit("P2");
         }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.ConfigurationLimitExceeded or PostgresErrorCodes.ObjectNotInPrerequisiteState)
+        catch (PostgresException e) when (e is { SqlState: PostgresErrorCodes.OutOfMemory, Routine: "MarkAsPreparing" } or { SqlState: PostgresErrorCodes.ObjectNotInPrerequisiteState })
         {
+            // Used up (Postgres calls that out of memory, as it calls other things; the place in its sources tells which), or set to 0.
             log.NoRoomToPrepare(gid.Value, e.MessageText);
-            throw new JobsException($"{gid} cannot be prepared: {e.MessageText}. {ParticipantDatabase.Remedy}", e);
+            throw new NoRoomException($"{gid} cannot be prepared: {e.MessageText}. {ParticipantDatabase.Remedy}", e);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.DuplicateObject)
         {
@@ -239,7 +255,9 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
         {
             await using var bury = Within(connection, TombstoneWait, "bury_branch_if_new", gid);
             var written = await bury.ExecuteNonQueryAsync(ct) > 0;
+            CrashPoint.Hit("P7");
             await transaction.CommitAsync(ct);
+            CrashPoint.Hit("P8");
             return written;
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
