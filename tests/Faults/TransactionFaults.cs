@@ -23,7 +23,10 @@ public sealed class TransactionFaults(ServersFixture fixture, ITestOutputHelper 
         await PublishAsync(clearing, said[(said.Count / 3)..]);
         var coordinator = clearing.StartService("coordinator");
         await Eventually.HoldsAsync("some are decided", async () => await clearing.Arena.CountAsync("jobs.transaction_decision") > 5); // those that wait take the participant's slots
+        await PublishAsync(clearing, said); // votes after the decision: that nobody takes them for what was asked last
+        await Eventually.HoldsAsync("they are heard", async () => await clearing.Arena.Broker.DepthAsync(Jobs.Transactions.Bus.Queue) == 0);
         await clearing.Arena.KillAsync(coordinator);
+        Assert.Equal(0, await clearing.Arena.CountAsync("jobs.transaction_branch b join jobs.transaction t on t.id = b.transaction_id where t.mode = 'twoPhase' and b.ended_at is not null"));
         clearing.Release("commit", "abort", "undo");
         var done = await TakeAsync(clearing, "jobs.transaction_branch where state in ('committing', 'aborting')");
 
