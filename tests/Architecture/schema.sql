@@ -501,8 +501,8 @@ begin
     v_now := clock_timestamp(); -- after the lock
     v_room := p_most;
     if v_gate.counts then
-      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id for update;
-      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + coalesce(v_freed, v_gate.seen) - v_gate.seen, v_room) - v_gate.kept);
+      select x.freed into v_freed from jobs.gate_exit x where x.id = v_gate.id; -- not locked: who frees more after this finds somebody waiting, and admits again
+      v_room := least(v_room, coalesce(v_gate.most - v_gate.taken + greatest(coalesce(v_freed, 0) - v_gate.seen, 0), v_room) - v_gate.kept);
     end if;
     if v_gate.name is not null and v_gate.paused_until > v_now then -- not ahead: a claim does not wait for the end of a pause
       v_room := 0;
@@ -650,6 +650,37 @@ begin
   if v_n > 0 and not (current_setting('jobs_limits.fit')::boolean and (v_rated = 0 or jobs.take_tokens(p_queue, v_n) = v_rated)) then
     return query select w.said, w.id, null::integer, null::smallint, null::smallint, w.gate, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, w.wait
       from jobs.pass_gates(p_session, p_ids, p_queue, p_ahead, v_flat) w;
+  end if;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.claim_next(p_session uuid, p_gates text[], p_room integer, p_queue text, p_types text[], p_ahead double precision)
+ RETURNS TABLE(said text, id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamp with time zone, args json, timeout real, batch uuid, after uuid[], trace text, meta jsonb, limited boolean, wait double precision, line text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  v_admitted record;
+  v_ids      uuid[] := '{}';
+  v_under    integer[] := '{}';
+  v_room     integer := p_room;
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
+  if (select count(*) from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types))) <> 1 then
+    v_room := 0;
+  end if;
+  for v_admitted in select a.* from jobs.admit(p_gates, 0, 500) a order by a.priority desc, a.id loop
+    if v_room > 0 and v_admitted.queue = p_queue and v_admitted.type = any(p_types) then
+      v_ids := v_ids || v_admitted.id;
+      v_under := v_under || v_admitted.dispatch;
+      v_room := v_room - 1;
+    else
+      return query select 'ticket', v_admitted.id, v_admitted.dispatch, null::smallint, v_admitted.priority, v_admitted.type, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb,
+        false, 0::float8, v_admitted.queue;
+    end if;
+  end loop;
+  if v_ids <> '{}' then
+    return query select c.said, c.id, c.attempt, c.failures, c.priority, c.type, c.enqueued_at, c.args, c.timeout, c.batch, c.after, c.trace, c.meta, c.limited, c.wait, p_queue
+      from jobs.claim_limited(p_session, v_ids, v_under, p_queue, p_types, p_ahead) c;
   end if;
 end $function$
 
@@ -1112,6 +1143,7 @@ declare
   v_slots   integer[];          -- what all of these jobs together ask of them
   v_costs   float8[];
   v_fits    boolean;            -- all of them fit
+  v_admitted boolean;           -- ... because all were admitted and have room
   v_rated   boolean := false;
   v_new     jobs.gate[];
   v_gate    jobs.gate;
@@ -1149,10 +1181,23 @@ begin
   )
   select array_agg((l.g).id order by t.gate), array_agg((l.g).id) filter (where not (l.g).waiting), array_agg(l.g order by t.gate), array_agg(r order by t.gate), array_agg(t.slots order by t.gate),
     array_agg(t.cost order by t.gate), bool_or(r.algorithm is not null),
+    bool_and(t.woken = t.slots and r.algorithm is null and coalesce((l.g).paused_until <= now(), true) and (l.g).taken - greatest(x.freed - (l.g).seen, 0) <= coalesce((l.g).slots, r.slots)),
     bool_and(t.woken = 0 and not (l.g).waiting and coalesce((l.g).paused_until <= now(), true) and coalesce((l.g).taken + (l.g).woken + (l.g).woken_before <= coalesce((l.g).slots, r.slots), true) and r.algorithm is distinct from 'leaky')
-    into v_ids, v_idle, v_gates, v_rules, v_slots, v_costs, v_rated, v_fits
-    from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule;
+    into v_ids, v_idle, v_gates, v_rules, v_slots, v_costs, v_rated, v_admitted, v_fits
+    from locked l join total t on t.gate = (l.g).id join jobs.limit_rule r on r.name = (l.g).rule left join jobs.gate_exit x on x.id = (l.g).id;
   v_new := v_gates;
+
+  -- All of them were admitted, and their room is there: nobody is to wait, so the other side of the gates is only read, and an end does not wait for this claim. What it has freed since then counts later.
+  if v_admitted then
+    with passed as (
+      update jobs.gate g set taken = g.taken - greatest(coalesce(x.freed, 0) - g.seen, 0), seen = greatest(x.freed, g.seen),
+        woken = greatest(0, g.woken - t.n), woken_before = greatest(0, g.woken_before - greatest(0, t.n - g.woken))
+      from unnest(v_ids, v_slots) as t (id, n) left join jobs.gate_exit x on x.id = t.id where g.id = t.id
+      returning g as g
+    )
+    select array_agg(p.g) into v_new from passed p;
+    v_fits := true;
+  end if;
 
   -- Whether their meters let all of them through now.
   if v_fits and v_rated then
