@@ -125,6 +125,13 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         return await reader.ReadAsync(ct) ? (reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1))) : null;
     }
 
+    /// <summary>Has the session told of its end.</summary>
+    public async Task WatchEndAsync(Guid id, Guid session, CancellationToken ct)
+    {
+        await using var command = database.Command("watch_end", Param.Of(id), Param.Of(session));
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     public async Task<SeenTransaction?> FindAsync(Guid id, CancellationToken ct)
     {
         await database.ReadyAsync(ct);

@@ -32,6 +32,7 @@ public static class TransactionsBuilderExtensions
         services.AddSingleton(options);
         services.AddSingleton<TurnServices>();
         services.AddSingleton<Bus>();
+        services.AddSingleton<Ends>();
         services.AddSingleton(p => new BranchFence(p.GetRequiredService<TransactionStore>()));
         services.AddSingleton<ITransactions, TransactionClient>();
         services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(p => p.GetRequiredService<Bus>())); // started before the worker, and stopped after it

@@ -23,6 +23,7 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
     private readonly List<(BranchRow Branch, Guid? Before)> _asked = [];
     private readonly HashSet<Guid> _cancel = [];
     private TransactionRow? _row;
+    private bool _ended;
 
     public static async Task<Turn> BeginAsync(TurnServices services, DbContextOptions<CoordinatorContext> options, CancellationToken ct)
     {
@@ -47,6 +48,7 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
         {
             await context.Branches.Where(b => b.TransactionId == id).OrderBy(b => b.Number).LoadAsync(ct);
             _row.Branches.Sort((a, b) => a.Number.CompareTo(b.Number));
+            _ended = _row.EndedAt is not null;
             _row.Commit = _row.DecidedAt is null ? null : (await services.Store.FindDecisionAsync(id, Inner, ct))?.Decision == "commit";
         }
 
@@ -118,7 +120,8 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
         try
         {
             await services.Tickets.SendAsync(tickets, ct);
-            services.Followers.Tell(new Followed([.. live], [])); // one that ended while this waited for its row
+            // A job that ended while this waited for its row; and those who wait for the end of the transaction.
+            services.Followers.Tell(new Followed(_row!.EndedAt is null || _ended ? [.. live] : [.. live, _row.CorrelationId], []));
             if (_cancel.Count > 0)
             {
                 await services.Operator.CancelAsync(new JobFilter { Ids = [.. _cancel.Select(c => new JobId(c))] },
