@@ -133,6 +133,7 @@ internal static class Report
         {
             ["branches"] = t.Branches,
             ["per_second"] = Math.Round(t.Rate),
+            ["processor_ms"] = Rounded(t.Processor),
             ["p50_ms"] = Rounded(t.Many.P50),
             ["p99_ms"] = Rounded(t.Many.P99),
             ["stamped_p50_ms"] = Rounded(t.ManyStamped?.P50),

@@ -57,7 +57,7 @@ internal sealed class TransactionCosts(BenchOptions options, StepLog steps, Canc
                 {
                     var found = one.Plan is null ? await MeasureFloorAsync(one, schema, round == Rounds) : await MeasureAsync(one, schema, round == Rounds);
                     _rounds[one.Name].Add(found);
-                    steps.Say($"round {round} of {Rounds}  {one.Name,-12}  {found.Rate,6:N0} a second; one at a time p50 {found.Lone.P50:F1} ms, p99 {found.Lone.P99:F1} ms");
+                    steps.Say($"round {round} of {Rounds}  {one.Name,-12}  {found.Rate,6:N0} a second; one at a time p50 {found.Lone.P50:F1} ms, p99 {found.Lone.P99:F1} ms; {found.Processor:F2} ms of this process each");
                 }
                 finally
                 {
@@ -85,14 +85,14 @@ internal sealed class TransactionCosts(BenchOptions options, StepLog steps, Canc
 
         await LoadAsync(Many, WarmTransactions, OneAsync);
         await Servers.SettleAsync(schema);
-        var (lone, _) = await LoadAsync(1, LoneTransactions, OneAsync);
-        var (many, rate) = await LoadAsync(Many, ManyTransactions, OneAsync);
+        var (lone, _, _) = await LoadAsync(1, LoneTransactions, OneAsync);
+        var (many, rate, processor) = await LoadAsync(Many, ManyTransactions, OneAsync);
         if (count)
         {
             _counts[one.Name] = await CountAsync(floor.Sources, OneAsync);
         }
 
-        return new TransactionRound(rate, many, lone, null, null);
+        return new TransactionRound(rate, processor, many, lone, null, null);
     }
 
     private async Task<TransactionRound> MeasureAsync(Case one, string schema, bool count)
@@ -122,10 +122,10 @@ internal sealed class TransactionCosts(BenchOptions options, StepLog steps, Canc
         await LoadAsync(1, 10, OneAsync);
         await Servers.SettleAsync(schema);
         var before = await NowAsync(database);
-        var (lone, _) = await LoadAsync(1, LoneTransactions, OneAsync);
+        var (lone, _, _) = await LoadAsync(1, LoneTransactions, OneAsync);
         var between = await NowAsync(database);
-        var (many, rate) = await LoadAsync(Many, ManyTransactions, OneAsync);
-        var found = new TransactionRound(rate, many, lone, await StampedAsync(database, schema, between), await StampedAsync(database, schema, before, LoneTransactions));
+        var (many, rate, processor) = await LoadAsync(Many, ManyTransactions, OneAsync);
+        var found = new TransactionRound(rate, processor, many, lone, await StampedAsync(database, schema, between), await StampedAsync(database, schema, before, LoneTransactions));
         if (count)
         {
             var counts = await CountAsync([run.Get<Database>().Source, notes.Source, .. new[] { TransferDatabases.Here, TransferDatabases.There }.Select(n => run.Get<ParticipantDatabase>(n).Source)], OneAsync);
@@ -139,10 +139,11 @@ internal sealed class TransactionCosts(BenchOptions options, StepLog steps, Canc
     }
 
     /// <summary>So many transactions, so many at a time: the next one begins when one has ended.</summary>
-    private static async Task<(Quantiles Times, double Rate)> LoadAsync(int inFlight, int transactions, Func<Task> one)
+    private static async Task<(Quantiles Times, double Rate, double Processor)> LoadAsync(int inFlight, int transactions, Func<Task> one)
     {
         var times = new double[transactions];
         var next = -1;
+        var used = Environment.CpuUsage.TotalTime;
         var clock = Stopwatch.StartNew();
         await Task.WhenAll(Enumerable.Range(0, inFlight).Select(_ => Task.Run(async () =>
         {
@@ -155,7 +156,7 @@ internal sealed class TransactionCosts(BenchOptions options, StepLog steps, Canc
         })));
         var rate = transactions / clock.Elapsed.TotalSeconds;
         Array.Sort(times);
-        return (Quantiles.Of(times), rate);
+        return (Quantiles.Of(times), rate, (Environment.CpuUsage.TotalTime - used).TotalMilliseconds / transactions);
     }
 
     /// <summary>Apart from what is timed, because the connections are opened anew.</summary>
@@ -252,7 +253,7 @@ internal sealed record Quantiles(double P50, double P99)
 }
 
 /// <summary>One round of one case: as the callers see it, and by the database's stamps.</summary>
-internal sealed record TransactionRound(double Rate, Quantiles Many, Quantiles Lone, Quantiles? ManyStamped, Quantiles? LoneStamped);
+internal sealed record TransactionRound(double Rate, double Processor, Quantiles Many, Quantiles Lone, Quantiles? ManyStamped, Quantiles? LoneStamped);
 
 /// <summary>A transaction's share of what was counted. Null: nobody counts it.</summary>
 internal sealed record TransactionCounts(double Syncs, double SyncsShared, double Commits, double? Tickets, double? Answers);
@@ -260,6 +261,9 @@ internal sealed record TransactionCounts(double Syncs, double SyncsShared, doubl
 internal sealed record TransactionResult(string Name, string Words, int Branches, IReadOnlyList<TransactionRound> Rounds, TransactionCounts Counts)
 {
     public double Rate => Statistics.Median(Rounds.Select(r => r.Rate));
+
+    /// <summary>Milliseconds of processor time of the measuring process, with many in flight.</summary>
+    public double Processor => Statistics.Median(Rounds.Select(r => r.Processor));
 
     public Quantiles Many => Middle(r => r.Many);
 

@@ -16,9 +16,9 @@ internal sealed class TransferDatabases : IAsyncDisposable
     public static string ThereConnection => Settings(There).ConnectionString;
 
     /// <summary>Connections as the platform has them: pooled, statements prepared when they come again, no reset between users.</summary>
-    public static NpgsqlConnectionStringBuilder Settings(string? database)
+    public static NpgsqlConnectionStringBuilder Settings(string? database, int pool = 20)
     {
-        var settings = new NpgsqlConnectionStringBuilder(Servers.Postgres) { MaxAutoPrepare = 20, AutoPrepareMinUsages = 2, NoResetOnClose = true, MaxPoolSize = 40, ApplicationName = "jobs bench" };
+        var settings = new NpgsqlConnectionStringBuilder(Servers.Postgres) { MaxAutoPrepare = 20, AutoPrepareMinUsages = 2, NoResetOnClose = true, MaxPoolSize = pool, ApplicationName = "jobs bench" };
         settings.Database = database ?? settings.Database;
         return settings;
     }

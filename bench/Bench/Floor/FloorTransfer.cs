@@ -8,9 +8,11 @@ namespace Jobs.Bench.Floor;
 /// </summary>
 internal sealed class FloorTransfer(string schema) : IAsyncDisposable
 {
-    private readonly NpgsqlDataSource _here = NpgsqlDataSource.Create(TransferDatabases.Settings(TransferDatabases.Here));
-    private readonly NpgsqlDataSource _there = NpgsqlDataSource.Create(TransferDatabases.Settings(TransferDatabases.There));
-    private readonly NpgsqlDataSource _decisions = NpgsqlDataSource.Create(TransferDatabases.Settings(null));
+    private const int Connections = 40;
+
+    private readonly NpgsqlDataSource _here = NpgsqlDataSource.Create(TransferDatabases.Settings(TransferDatabases.Here, Connections));
+    private readonly NpgsqlDataSource _there = NpgsqlDataSource.Create(TransferDatabases.Settings(TransferDatabases.There, Connections));
+    private readonly NpgsqlDataSource _decisions = NpgsqlDataSource.Create(TransferDatabases.Settings(null, Connections));
     private readonly string _take = Sql.Read("take", "");
     private readonly string _give = Sql.Read("give", "");
     private readonly string _decide = Sql.Read("floor_decide", schema);

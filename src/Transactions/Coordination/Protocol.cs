@@ -11,7 +11,7 @@ internal static class Protocol
             return;
         }
 
-        branch.Reason = said.Reason ?? branch.Reason;
+        (branch.Reason, branch.Answered) = (said.Reason ?? branch.Reason, said.Attempt);
         if (branch.Verb == Verb.Prepare)
         {
             branch.VotedAt = row.LockedAt;
