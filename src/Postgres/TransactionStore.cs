@@ -109,6 +109,13 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         return live;
     }
 
+    /// <summary>How often a job was started, whether or not it has ended; null: there is none.</summary>
+    public async Task<int?> CountAttemptsAsync(Guid job, NpgsqlTransaction transaction, CancellationToken ct)
+    {
+        await using var command = Command(transaction, "count_attempts", Param.Of(job), Param.Of(QueryStore.LookBack(new JobId(job).CreatedAt)));
+        return await command.ExecuteScalarAsync(ct) as int?;
+    }
+
     /// <param name="id">The transaction.</param>
     /// <param name="number">The branch.</param>
     /// <param name="again">The job has been started before. What a coordinator is about to write is waited for: it may take the answer of that attempt for the end of all calls.</param>

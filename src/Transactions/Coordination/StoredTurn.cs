@@ -58,6 +58,8 @@ internal sealed class StoredTurn(TurnServices services, CoordinatorContext conte
 
     public override async Task<bool> IsDecidedAsync(TransactionRow row, CancellationToken ct) => await services.Store.FindDecisionAsync(row.CorrelationId, Inner, ct) is not null;
 
+    public override async Task<bool> WasLastAsync(Guid job, int attempt, CancellationToken ct) => await services.Store.CountAttemptsAsync(job, Inner, ct) == attempt;
+
     /// <summary>T5: the state and the jobs that follow from it, in one commit; then the hints.</summary>
     public async Task CommitAsync(CancellationToken ct)
     {

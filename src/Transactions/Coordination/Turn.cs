@@ -27,6 +27,9 @@ internal abstract class Turn(ILogger log)
     /// <summary>Whether it has been decided, by whoever looks after deadlines.</summary>
     public abstract Task<bool> IsDecidedAsync(TransactionRow row, CancellationToken ct);
 
+    /// <summary>Whether no later attempt of the job than this one was started so far. One that is started from here on waits for this turn.</summary>
+    public abstract Task<bool> WasLastAsync(Guid job, int attempt, CancellationToken ct);
+
     /// <summary>
     /// Asks a branch's participant for something: a job, which waits for the end of the one before, so that the calls for a branch come one after the other. Not if that is at the attempt whose answer was heard:
     /// its call has returned, and another attempt waits for this turn before it looks what is wanted.
