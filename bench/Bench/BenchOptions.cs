@@ -11,7 +11,8 @@ internal sealed record BenchOptions
 
           --quick               fewer jobs: a look in under 90 s instead of figures to publish
           --rounds N            how often each is measured, floor and platform in turns (default 3)
-          --only A[,B]          of bulk_enqueue, single_enqueue, drain_c20, drain_c100, end_to_end, latency, due, idle
+          --only A[,B]          of bulk_enqueue, single_enqueue, drain_c20, drain_c100, end_to_end, latency, due, idle;
+                                with --transactions of floor, transfer_2, two_phase_2, two_phase_5, saga_2, saga_5
           --floor, --ours       only one of the two columns
           --telemetry WHAT      the platform measured while metrics (metrics), or metrics and traces (all), are collected
           --json FILE           the medians and ratios as one JSON object
@@ -22,6 +23,8 @@ internal sealed record BenchOptions
           --control             instead: how soon a running job hears that it is cancelled; what a command on 100,000 waiting
                                 jobs takes, and takes from the work that runs
           --limits              instead: what limits and fairness cost where nothing is held back, and how much of a rate is used
+          --transactions        instead: transactions that span services, their rate and latency, forced writes and messages;
+                                beside a transfer between two databases written by hand
           --growth              instead: does the drain rate hold with a long queue and a long history?
           --growth-waiting N    jobs that wait behind those that are drained (default 1000000)
           --growth-history N    rows of history (default 10000000)
@@ -36,6 +39,7 @@ internal sealed record BenchOptions
     public bool Waits { get; private init; }
     public bool Control { get; private init; }
     public bool Limits { get; private init; }
+    public bool Transactions { get; private init; }
     public bool FloorOnly { get; private init; }
     public bool OursOnly { get; private init; }
     public int Rounds { get; private init; } = 3;
@@ -73,6 +77,7 @@ internal sealed record BenchOptions
                 "--waits" => options with { Waits = true },
                 "--control" => options with { Control = true },
                 "--limits" => options with { Limits = true },
+                "--transactions" => options with { Transactions = true },
                 "--floor" => options with { FloorOnly = true },
                 "--ours" => options with { OursOnly = true },
                 "--rounds" => options with { Rounds = Number(arg, left, 1, 100) },
@@ -94,7 +99,7 @@ internal sealed record BenchOptions
     private static string Measurement(string name)
     {
         var measurement = Metric.IsLatency(name) ? Metric.Latency : name;
-        return measurement is Metric.Idle or Child.Due || Metric.Measurements.Contains(measurement) ? measurement
+        return measurement is Metric.Idle or Child.Due || TransactionCosts.Names.Contains(name) || Metric.Measurements.Contains(measurement) ? measurement
             : throw new BenchException($"--only {name}: there is no such measurement; it is one of {string.Join(", ", Metric.Measurements)}, {Child.Due}, {Metric.Idle}.");
     }
 

@@ -114,6 +114,18 @@ static async Task<int> RunAsync(BenchOptions options)
         return 0;
     }
 
+    if (options.Transactions)
+    {
+        var transactions = await new TransactionCosts(options, steps, stop.Token).RunAsync();
+        TransactionCosts.Write(transactions);
+        if (options.JsonFile is { } transactionsFile)
+        {
+            await Report.WriteJsonAsync(transactionsFile, transactions);
+        }
+
+        return 0;
+    }
+
     if (options.Peers)
     {
         Peers.Write();

@@ -130,6 +130,31 @@ internal static class Report
 
     private static JsonObject Shares(IReadOnlyDictionary<int, double> of) => new(of.Select(o => KeyValuePair.Create<string, JsonNode?>($"{o.Key}", Math.Round(o.Value, 3))));
 
+    public static Task WriteJsonAsync(string file, IReadOnlyList<TransactionResult> transactions) => WriteFileAsync(file, new JsonObject
+    {
+        ["transactions"] = new JsonObject(transactions.Select(t => KeyValuePair.Create<string, JsonNode?>(t.Name, new JsonObject
+        {
+            ["branches"] = t.Branches,
+            ["per_second"] = Math.Round(t.Rate),
+            ["processor_ms"] = Rounded(t.Processor),
+            ["p50_ms"] = Rounded(t.Many.P50),
+            ["p99_ms"] = Rounded(t.Many.P99),
+            ["stamped_p50_ms"] = Rounded(t.ManyStamped?.P50),
+            ["stamped_p99_ms"] = Rounded(t.ManyStamped?.P99),
+            ["alone_p50_ms"] = Rounded(t.Lone.P50),
+            ["alone_p99_ms"] = Rounded(t.Lone.P99),
+            ["alone_stamped_p50_ms"] = Rounded(t.LoneStamped?.P50),
+            ["alone_stamped_p99_ms"] = Rounded(t.LoneStamped?.P99),
+            ["forced_writes_alone"] = Rounded(t.Counts.Syncs),
+            ["forced_writes_shared"] = Rounded(t.Counts.SyncsShared),
+            ["commits_alone"] = Rounded(t.Counts.Commits),
+            ["tickets"] = Rounded(t.Counts.Tickets),
+            ["answers"] = Rounded(t.Counts.Answers),
+        }))),
+    });
+
+    private static double? Rounded(double? value) => value is { } v ? Math.Round(v, 2) : null;
+
     private static Task WriteFileAsync(string file, JsonObject root) => File.WriteAllTextAsync(file, root.ToJsonString(Indented) + "\n");
 
     private static JsonObject Object(Func<string, IReadOnlyList<double>> values) => new(Metric.All

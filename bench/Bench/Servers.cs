@@ -52,12 +52,13 @@ internal static class Servers
         await ExecuteAsync(connection, $"set client_min_messages = warning; drop schema if exists {schema} cascade; drop schema if exists {schema}_quartz cascade");
         await using var broker = await ConnectAsync();
         await using var channel = await broker.CreateChannelAsync();
-        foreach (var queue in new[] { Load.Queue, Load.WarmQueue, "malformed", "submit" })
+        foreach (var queue in new[] { Load.Queue, Load.WarmQueue, "malformed", "submit", "transactions", "transactions.watch", "_coordinator" })
         {
             await channel.QueueDeleteAsync($"{schema}.{queue}"); // RabbitMQ does not mind if it is missing
         }
 
         await channel.ExchangeDeleteAsync($"{schema}.submit");
+        await channel.ExchangeDeleteAsync($"{schema}._coordinator");
     }
 
     /// <summary>How many messages are ready in the queue; 0 while it is missing.</summary>

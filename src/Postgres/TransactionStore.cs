@@ -96,22 +96,39 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         return await command.ExecuteNonQueryAsync(ct) == 1;
     }
 
-    /// <summary>Those of the jobs that have not ended.</summary>
-    public async Task<HashSet<Guid>> LiveAsync(IEnumerable<Guid> ids, NpgsqlTransaction transaction, CancellationToken ct)
+    /// <summary>Those of the jobs that have not ended, and which attempt of them runs.</summary>
+    public async Task<Dictionary<Guid, int?>> LiveAsync(IEnumerable<Guid> ids, NpgsqlTransaction transaction, CancellationToken ct)
     {
         await using var command = Command(transaction, "live_jobs", Param.Of(ids.ToArray()));
         await using var reader = await command.ExecuteReaderAsync(ct);
-        var live = new HashSet<Guid>();
+        var live = new Dictionary<Guid, int?>();
         while (await reader.ReadAsync(ct))
         {
-            live.Add(reader.GetGuid(0));
+            live.Add(reader.GetGuid(0), Number(reader, 1));
         }
 
         return live;
     }
 
-    public async Task<BranchToDo?> FindBranchAsync(Guid id, int number, CancellationToken ct)
+    /// <summary>How often a job was started, whether or not it has ended; null: there is none.</summary>
+    public async Task<int?> CountAttemptsAsync(Guid job, NpgsqlTransaction transaction, CancellationToken ct)
     {
+        await using var command = Command(transaction, "count_attempts", Param.Of(job), Param.Of(QueryStore.LookBack(new JobId(job).CreatedAt)));
+        return await command.ExecuteScalarAsync(ct) as int?;
+    }
+
+    /// <param name="id">The transaction.</param>
+    /// <param name="number">The branch.</param>
+    /// <param name="again">The job has been started before. What a coordinator is about to write is waited for: it may take the answer of that attempt for the end of all calls.</param>
+    /// <param name="ct">Cancels it.</param>
+    public async Task<BranchToDo?> FindBranchAsync(Guid id, int number, bool again, CancellationToken ct)
+    {
+        if (again)
+        {
+            await using var wait = database.Command("await_turn", Param.Of(id));
+            await wait.ExecuteNonQueryAsync(ct);
+        }
+
         await using var command = database.Command("find_branch", Param.Of(id), Param.Of(number));
         await using var reader = await command.ExecuteReaderAsync(ct);
         return !await reader.ReadAsync(ct) ? null
@@ -124,6 +141,13 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await using var command = database.Command("watch_transaction", Param.Of(id));
         await using var reader = await command.ExecuteReaderAsync(ct);
         return await reader.ReadAsync(ct) ? (reader.GetString(0), TimeSpan.FromSeconds(reader.GetDouble(1)), reader.GetBoolean(2), reader.GetString(3)) : null;
+    }
+
+    /// <summary>Has the session told of its end.</summary>
+    public async Task WatchEndAsync(Guid id, Guid session, CancellationToken ct)
+    {
+        await using var command = database.Command("watch_end", Param.Of(id), Param.Of(session));
+        await command.ExecuteNonQueryAsync(ct);
     }
 
     public async Task<SeenTransaction?> FindAsync(Guid id, CancellationToken ct)

@@ -18,7 +18,7 @@ internal sealed class BranchEntry<TBranch>(string kind, TransactionMode mode, Re
     {
         var job = Turn.Read<BranchJob>(arguments);
         var log = scope.GetRequiredService<ILogger<Turn>>();
-        var row = await scope.GetRequiredService<TransactionStore>().FindBranchAsync(job.Transaction, job.Branch, ct);
+        var row = await scope.GetRequiredService<TransactionStore>().FindBranchAsync(job.Transaction, job.Branch, context.Attempt > 1, ct);
         if (row is null || row.Round != job.Round)
         {
             log.Stale(job.Transaction, job.Branch, job.Round);
@@ -33,19 +33,19 @@ internal sealed class BranchEntry<TBranch>(string kind, TransactionMode mode, Re
         {
             if (StateWords.Read<TransactionMode>(row.Mode) != mode)
             {
-                report = Report(job, Unfit(job.Verb), $"\"{kind}\" has {(mode == TransactionMode.Saga ? "a step of sagas" : "a participant of two-phase transactions")} here, and cannot take part in the other kind.");
+                report = Report(job, context.Attempt, Unfit(job.Verb), $"\"{kind}\" has {(mode == TransactionMode.Saga ? "a step of sagas" : "a participant of two-phase transactions")} here, and cannot take part in the other kind.");
                 await scope.GetRequiredService<Bus>().SendAsync(report, ct);
                 return JobOutcome.Succeeded;
             }
 
             var branch = Read(row.Arguments, json);
             var vote = await AskAsync(scope, job.Verb, branch, call, ct);
-            report = Report(job, vote.IsYes ? Answer.Done : Answer.Refused, vote.Reason);
+            report = Report(job, context.Attempt, vote.IsYes ? Answer.Done : Answer.Refused, vote.Reason);
         }
         catch (Exception e) when (!ct.IsCancellationRequested && GivesUp(job.Verb, row, context.Failures + 1) is { } answer)
         {
             log.GaveUp(job.Transaction, job.Branch, context.Failures + 1, job.Verb, answer, e.Message);
-            report = Report(job, answer, $"{e.GetType().FullName}: {e.Message}");
+            report = Report(job, context.Attempt, answer, $"{e.GetType().FullName}: {e.Message}");
         }
 
         CrashPoint.Hit("T7");
@@ -79,8 +79,8 @@ internal sealed class BranchEntry<TBranch>(string kind, TransactionMode mode, Re
     private Answer Unfit(Verb verb) => verb == Verb.Prepare ? Answer.Unfit
         : throw new InvalidOperationException($"\"{kind}\" was prepared where it has another kind of participant than here; deploy one version of it.");
 
-    private static BranchReported Report(BranchJob job, Answer answer, string? reason) =>
-        new(job.Transaction, job.Branch, job.Round, answer, reason?.Length > Vote.MaxReason ? reason[..Vote.MaxReason] : reason);
+    private static BranchReported Report(BranchJob job, int attempt, Answer answer, string? reason) =>
+        new(job.Transaction, job.Branch, job.Round, answer, reason?.Length > Vote.MaxReason ? reason[..Vote.MaxReason] : reason, attempt);
 
     private TBranch Read(byte[] arguments, JsonSerializerOptions json)
     {

@@ -1,7 +1,7 @@
 namespace Jobs.Transactions;
 
-/// <summary>What a participant said to what it was asked in a round. Sent before its job ends, so at least once.</summary>
-internal sealed record BranchReported(Guid TransactionId, int Branch, int Round, Answer Answer, string? Reason);
+/// <summary>What a participant said to what it was asked in a round. Sent before its job ends, so at least once. The call of that attempt (0: not known) of the job has returned.</summary>
+internal sealed record BranchReported(Guid TransactionId, int Branch, int Round, Answer Answer, string? Reason, int Attempt = 0);
 
 internal enum Answer
 {

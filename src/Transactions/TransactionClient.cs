@@ -8,10 +8,13 @@ using Npgsql;
 namespace Jobs.Transactions;
 
 /// <summary>Writes transactions down with the jobs of their first stage, and looks at them.</summary>
-internal sealed class TransactionClient(TransactionStore store, TicketPublisher tickets, TransactionDesk desk, TransactionTelemetry telemetry, IOptions<JobsOptions> options, TransactionsOptions transactions, TimeProvider time) : ITransactions
+internal sealed class TransactionClient(
+    TransactionStore store, TicketPublisher tickets, TransactionDesk desk, TransactionTelemetry telemetry, Ends ends, IOptions<JobsOptions> options, TransactionsOptions transactions, TimeProvider time)
+    : ITransactions
 {
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan LookRarely = TimeSpan.FromMilliseconds(500);
+    /// <summary>How often it is looked whether a transaction has ended, at first and at last: in spite of the signals, because they are hints; and without them.</summary>
+    private static readonly (TimeSpan First, TimeSpan Last) Listening = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
+    private static readonly (TimeSpan First, TimeSpan Last) Deaf = (TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(500));
 
     public async Task<TransactionId> BeginAsync(TransactionPlan plan, CancellationToken ct = default)
     {
@@ -41,21 +44,30 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
         }
 
         var began = time.GetTimestamp();
-        for (var pause = Look; ; pause = pause * 1.5 < LookRarely ? pause * 1.5 : LookRarely)
+        if (timeout == TimeSpan.Zero)
         {
+            return await GetAsync(id, ct) is { } now ? now.EndedAt is null ? throw Late(now, timeout) : now : throw Missing(id);
+        }
+
+        using var waiter = ends.Join(id.Value);
+        for (var looks = 0; ; looks++)
+        {
+            var (first, last) = await waiter.WatchAsync(ct) ? Listening : Deaf;
             var info = await GetAsync(id, ct) ?? throw Missing(id);
             if (info.EndedAt is not null)
             {
                 return info;
             }
 
-            if (timeout != Timeout.InfiniteTimeSpan && time.GetElapsedTime(began) >= timeout)
+            var pause = first * Math.Pow(1.5, Math.Min(looks, 20));
+            pause = pause < last ? pause : last;
+            if (timeout != Timeout.InfiniteTimeSpan)
             {
-                throw new TimeoutException($"Transaction {id} has not ended within {timeout}: it is {StateWords.Of(info.State)} and waits for "
-                    + $"{string.Join(", ", info.Awaited.Select(b => $"branch {b.Number} ({b.Kind}, {StateWords.Of(b.State)})"))}.");
+                var left = timeout - time.GetElapsedTime(began);
+                pause = left <= TimeSpan.Zero ? throw Late(info, timeout) : left < pause ? left : pause;
             }
 
-            await Task.Delay(pause, time, ct);
+            await waiter.PauseAsync(pause, time, ct);
         }
     }
 
@@ -112,6 +124,9 @@ internal sealed class TransactionClient(TransactionStore store, TicketPublisher 
     private Doer By(string? reason) => new(options.Value.AppName, reason);
 
     private static JobsException Missing(TransactionId id) => TransactionDesk.Missing(id.Value);
+
+    private static TimeoutException Late(TransactionInfo info, TimeSpan timeout) => new($"Transaction {info.Id} has not ended within {timeout}: it is {StateWords.Of(info.State)} and waits for "
+        + $"{string.Join(", ", info.Awaited.Select(b => $"branch {b.Number} ({b.Kind}, {StateWords.Of(b.State)})"))}.");
 
     private NewTransaction Begun(TransactionPlan plan)
     {

@@ -34,6 +34,7 @@ public static class TransactionsBuilderExtensions
         services.AddSingleton<TransactionTelemetry>();
         services.AddSingleton<TurnServices>();
         services.AddSingleton<Bus>();
+        services.AddSingleton<Ends>();
         services.AddSingleton(p => new BranchFence(p.GetRequiredService<TransactionStore>()));
         services.AddSingleton<ITransactions, TransactionClient>();
         services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(p => p.GetRequiredService<Bus>())); // started before the worker, and stopped after it

@@ -430,6 +430,7 @@ table transaction_branch
   verb text
   job uuid
   after uuid
+  answered integer
   reason text
   asked_at timestamp with time zone
   voted_at timestamp with time zone

@@ -19,7 +19,7 @@ internal sealed class OursSubject(string schema) : ISubject
     public Task<Run> StartAsync(Work? work, bool scheduler = true) => work is null ? StartAsync(null, _ => { }, scheduler)
         : StartAsync(w => w.Queue(work.Queue, work.Concurrency).Handle<NoOp, NoOpHandler>(), s => s.AddSingleton(work.Handled), scheduler);
 
-    public async Task<Run> StartAsync(Action<WorkerOptions>? worker, Action<IServiceCollection> services, bool scheduler = true)
+    public async Task<Run> StartAsync(Action<WorkerOptions>? worker, Action<IServiceCollection> services, bool scheduler = true, Action<JobsBuilder>? more = null)
     {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true }); // no configuration files, and nobody who watches them
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddSimpleConsole();
@@ -32,6 +32,7 @@ internal sealed class OursSubject(string schema) : ISubject
             o.AppName = "bench";
         });
         services(builder.Services);
+        more?.Invoke(jobs);
         if (worker is not null)
         {
             jobs.AddWorker(worker);
@@ -66,6 +67,10 @@ internal sealed class OursSubject(string schema) : ISubject
         public static async Task<Run> OpenAsync(IHost host, string schema) => new(host, schema, await Servers.OpenAsync(), await Servers.ConnectAsync());
 
         public IJobClient Client => _client;
+
+        /// <summary>A service of its host.</summary>
+        public T Get<T>(string? key = null)
+            where T : notnull => key is null ? _host.Services.GetRequiredService<T>() : _host.Services.GetRequiredKeyedService<T>(key);
 
         public IJobLimits Limits => _host.Services.GetRequiredService<IJobLimits>();
 

@@ -32,7 +32,8 @@ create table jobs.transaction_branch (
   round          integer     not null default 0,        -- counts what it was asked for; the upper half of the fence
   verb           text        check (verb in ('prepare', 'commit', 'abort')),
   job            uuid,                                  -- that does what it was asked for last
-  after          uuid,                                  -- the one before, which that waits for
+  after          uuid,                                  -- the one before, which that waits for if it may still be at work
+  answered       integer,                               -- the attempt of the job whose answer was heard; null: none yet
   reason         text,
   asked_at       timestamptz,
   voted_at       timestamptz,

@@ -27,19 +27,19 @@ internal sealed class Coordinator : MassTransitStateMachine<TransactionRow>
         });
 
         During(Running,
-            Judged(When(Reported).Then(Hear)),
+            Judged(When(Reported).ThenAsync(HearAsync)),
             Judged(When(Ticked).ThenAsync(LookAsync)),
             Judged(When(Ordered).Then(Obey)));
         WhenEnter(Running, b => Judged(b));
 
         During(Committing,
-            Went(When(Reported).Then(Hear), BranchState.Committed, () => Committed),
+            Went(When(Reported).ThenAsync(HearAsync), BranchState.Committed, () => Committed),
             Went(When(Ticked).ThenAsync(RepairAsync), BranchState.Committed, () => Committed),
             Ignore(Ordered));
         WhenEnter(Committing, b => b.Then(c => Protocol.AskToCommit(c.Saga, Of(c))).If(c => c.Saga.IsDone(BranchState.Committed), x => x.TransitionTo(Committed)));
 
         During(Aborting,
-            Went(When(Reported).Then(Hear), BranchState.Aborted, () => Aborted),
+            Went(When(Reported).ThenAsync(HearAsync), BranchState.Aborted, () => Aborted),
             Went(When(Ticked).ThenAsync(RepairAsync), BranchState.Aborted, () => Aborted),
             Went(When(Ordered).Then(Obey), BranchState.Aborted, () => Aborted));
         WhenEnter(Aborting, b => b.Then(c => Protocol.AskToAbort(c.Saga, Of(c)))
@@ -50,7 +50,7 @@ internal sealed class Coordinator : MassTransitStateMachine<TransactionRow>
             When(Ordered).Then(Obey)
                 .If(c => !c.Saga.IsStuck && c.Saga.Commit is null, b => b.TransitionTo(Running))
                 .If(c => !c.Saga.IsStuck && c.Saga.Commit == false, b => b.TransitionTo(Aborting)),
-            When(Reported).Then(Hear),
+            When(Reported).ThenAsync(HearAsync),
             When(Ticked).ThenAsync(LearnAsync).If(c => c.Saga.Commit == false, b => b.TransitionTo(Aborting)));
 
         During(Committed, Aborted, Ignore(Reported), Ignore(Ticked), Ignore(Ordered));
@@ -101,7 +101,7 @@ internal sealed class Coordinator : MassTransitStateMachine<TransactionRow>
             .If(c => c.Saga.IsDone(end), b => b.TransitionTo(ended()))
             .If(c => !c.Saga.IsDone(end) && c.Saga.IsStuck, b => b.TransitionTo(Parked));
 
-    private static void Hear(BehaviorContext<TransactionRow, BranchReported> c) => Protocol.Hear(c.Saga, c.Message);
+    private static Task HearAsync(BehaviorContext<TransactionRow, BranchReported> c) => Protocol.HearAsync(c.Saga, c.Message, Of(c), c.CancellationToken);
 
     private static void Obey(BehaviorContext<TransactionRow, TransactionOrdered> c) => Protocol.Obey(c.Saga, c.Message, Of(c));
 

@@ -54,6 +54,7 @@ internal sealed class CoordinatorContext(DbContextOptions<CoordinatorContext> op
         row.Property(b => b.Verb).HasColumnName("verb").HasConversion(v => StateWords.Of(v!.Value), w => StateWords.Read<Verb>(w));
         row.Property(b => b.Job).HasColumnName("job");
         row.Property(b => b.After).HasColumnName("after");
+        row.Property(b => b.Answered).HasColumnName("answered");
         row.Property(b => b.Reason).HasColumnName("reason");
         row.Property(b => b.AskedAt).HasColumnName("asked_at");
         row.Property(b => b.VotedAt).HasColumnName("voted_at");

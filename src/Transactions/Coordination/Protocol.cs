@@ -4,14 +4,14 @@ namespace Jobs.Transactions;
 internal static class Protocol
 {
     /// <summary>T3: an answer counts if it is the first to what the branch was asked last.</summary>
-    public static void Hear(TransactionRow row, BranchReported said)
+    public static async Task HearAsync(TransactionRow row, BranchReported said, Turn turn, CancellationToken ct)
     {
         if (row.Branches.Find(b => b.Number == said.Branch) is not { IsAsked: true } branch || branch.Round != said.Round)
         {
             return;
         }
 
-        branch.Reason = said.Reason ?? branch.Reason;
+        (branch.Reason, branch.Answered) = (said.Reason ?? branch.Reason, said.Attempt);
         if (branch.Verb == Verb.Prepare)
         {
             branch.VotedAt = row.LockedAt;
@@ -27,10 +27,11 @@ internal static class Protocol
                 break;
             case (Answer.Refused, _):
                 branch.State = BranchState.Refused;
-                branch.Compensated &= row.Mode == TransactionMode.TwoPhase; // a step that says no has done nothing
+                branch.Compensated &= row.Mode == TransactionMode.TwoPhase || !await turn.WasLastAsync(branch.Job!.Value, said.Attempt, ct); // a step that says no has done nothing
                 break;
             case (Answer.Unfit, _):
-                (branch.State, branch.Compensated) = (BranchState.Refused, false);
+                branch.State = BranchState.Refused;
+                branch.Compensated &= (branch.Round, said.Attempt) != (1, 1) || !await turn.WasLastAsync(branch.Job!.Value, said.Attempt, ct); // others, before or after this one, may have prepared
                 break;
             case (Answer.Failed, _):
                 branch.State = BranchState.Refused;
@@ -94,7 +95,7 @@ internal static class Protocol
                 if (branch.State == BranchState.Waiting || !branch.Compensated)
                 {
                     turn.Forget(branch);
-                    (branch.State, branch.EndedAt) = (BranchState.Aborted, row.LockedAt);
+                    (branch.Round, branch.State, branch.EndedAt) = (branch.Round + 1, BranchState.Aborted, row.LockedAt); // what it was asked for is stale from here on
                 }
                 else
                 {

@@ -16,7 +16,7 @@ internal sealed class TransactionRepository(TurnServices services) : ISagaReposi
         where T : class
     {
         var id = context.CorrelationId ?? throw new InvalidOperationException($"A {typeof(T).Name} does not name its transaction.");
-        await using var turn = await Turn.BeginAsync(services, _options, context.CancellationToken);
+        await using var turn = await StoredTurn.BeginAsync(services, _options, context.CancellationToken);
         if (await turn.LockAsync(id, context.CancellationToken) is not { } row)
         {
             await policy.Missing(context, next);
@@ -24,7 +24,7 @@ internal sealed class TransactionRepository(TurnServices services) : ISagaReposi
         }
 
         var saga = new DefaultSagaConsumeContext<TransactionRow, T>(context, row);
-        saga.GetOrAddPayload(() => turn);
+        saga.GetOrAddPayload<Turn>(() => turn);
         var late = context.Message is BranchReported said && !(row.Branches.Find(b => b.Number == said.Branch) is { IsAsked: true } branch && branch.Round == said.Round);
         var message = context.Message switch { BranchReported => "answer", TransactionTicked => "watch", _ => "order" };
         using var span = TransactionTelemetry.StartTurn(row, message);

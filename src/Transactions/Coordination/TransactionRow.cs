@@ -34,10 +34,13 @@ internal sealed class TransactionRow : SagaStateMachineInstance
 
     public List<BranchRow> Branches { get; } = [];
 
-    /// <summary>What was decided; null: nothing yet. Kept in the row of the decision, whose insert counts.</summary>
+    /// <summary>What was decided, as far as a coordinator knows; null: nothing yet. The row of the decision counts, and the state follows from it in the same commit.</summary>
     public bool? Commit { get; set; }
 
     public bool IsOverdue => LockedAt >= DeadlineAt;
+
+    /// <summary>What was decided is seen in the state: nobody is parked while it commits.</summary>
+    public void Recall() => Commit = DecidedAt is null ? null : State is nameof(Coordinator.Committing) or nameof(Coordinator.Committed);
 
     public bool IsDone(BranchState end) => Branches.TrueForAll(b => b.State == end);
 
@@ -70,6 +73,9 @@ internal sealed class BranchRow
     public required Guid? Job { get; set; }
 
     public required Guid? After { get; set; }
+
+    /// <summary>The attempt of <see cref="Job"/> that has answered.</summary>
+    public int? Answered { get; set; }
 
     public string? Reason { get; set; }
 

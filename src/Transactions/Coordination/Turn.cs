@@ -1,80 +1,48 @@
 using System.Text.Json;
-using Jobs.Coordination;
 using Jobs.Postgres;
-using Jobs.RabbitMq;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Jobs.Transactions;
 
-/// <summary>What every turn needs of the process.</summary>
-internal sealed record TurnServices(TransactionStore Store, TicketPublisher Tickets, Followers Followers, IJobOperator Operator, ILogger<Turn> Log, TransactionTelemetry Telemetry);
-
 /// <summary>
-/// One message's work on one transaction, as one database transaction: the row is held, the state changes, and the jobs that follow from that are enqueued, or none of it happened. What can only be a hint
-/// (tickets, cancel requests) follows the commit.
+/// One message's work on one transaction: the row is held, the state changes, and the jobs that follow from that are enqueued, or none of it happened. <see cref="StoredTurn"/> does that in Postgres; the model
+/// of the tests does it in memory.
 /// </summary>
-internal sealed class Turn(TurnServices services, CoordinatorContext context, IDbContextTransaction transaction) : IAsyncDisposable
+internal abstract class Turn(ILogger log)
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
-    private readonly List<(BranchRow Branch, Guid? Before)> _asked = [];
-    private readonly HashSet<Guid> _cancel = [];
-    private TransactionRow? _row;
-    private TransactionTelemetry.Before _before;
+    private readonly List<Question> _asked = [];
+    private readonly HashSet<Guid> _unneeded = [];
 
-    public static async Task<Turn> BeginAsync(TurnServices services, DbContextOptions<CoordinatorContext> options, CancellationToken ct)
-    {
-        await services.Store.ReadyAsync(ct);
-        var context = new CoordinatorContext(options, services.Store.Schema);
-        try
-        {
-            return new Turn(services, context, await context.Database.BeginTransactionAsync(ct));
-        }
-        catch
-        {
-            await context.DisposeAsync();
-            throw;
-        }
-    }
+    /// <summary>The jobs to be enqueued.</summary>
+    protected IReadOnlyList<Question> Asked => _asked;
 
-    /// <summary>Locks the transaction until the end of the turn and loads it; null: there is none.</summary>
-    public async Task<TransactionRow?> LockAsync(Guid id, CancellationToken ct)
-    {
-        _row = (await context.Transactions.FromSql(services.Store.Lock(id)).ToListAsync(ct)).SingleOrDefault();
-        if (_row is not null)
-        {
-            await context.Branches.Where(b => b.TransactionId == id).OrderBy(b => b.Number).LoadAsync(ct);
-            _row.Branches.Sort((a, b) => a.Number.CompareTo(b.Number));
-            _row.Commit = _row.DecidedAt is null ? null : (await services.Store.FindDecisionAsync(id, Inner, ct))?.Decision == "commit";
-            _before = new(_row.State, _row.DecidedAt, _row.EndedAt);
-        }
-
-        return _row;
-    }
+    /// <summary>Jobs whose outcome does not matter any more.</summary>
+    protected IReadOnlyCollection<Guid> Unneeded => _unneeded;
 
     /// <summary>T4: decides, or learns what was decided by somebody else meanwhile. Nobody is told before the commit of this turn.</summary>
-    public async Task DecideAsync(TransactionRow row, bool commit, string? reason, CancellationToken ct)
-    {
-        var (decision, why) = await services.Store.DecideIfUndecidedAsync(row.CorrelationId, commit ? "commit" : "abort", reason, Inner, ct);
-        (row.Commit, row.Reason, row.DecidedAt) = (decision == "commit", why, row.LockedAt);
-    }
+    public abstract Task DecideAsync(TransactionRow row, bool commit, string? reason, CancellationToken ct);
 
     /// <summary>Whether it has been decided, by whoever looks after deadlines.</summary>
-    public async Task<bool> IsDecidedAsync(TransactionRow row, CancellationToken ct) => await services.Store.FindDecisionAsync(row.CorrelationId, Inner, ct) is not null;
+    public abstract Task<bool> IsDecidedAsync(TransactionRow row, CancellationToken ct);
 
-    /// <summary>Asks a branch's participant for something: a job, which waits for the end of the one before, so that the calls for a branch come one after the other.</summary>
+    /// <summary>Whether no later attempt of the job than this one was started so far. One that is started from here on waits for this turn.</summary>
+    public abstract Task<bool> WasLastAsync(Guid job, int attempt, CancellationToken ct);
+
+    /// <summary>
+    /// Asks a branch's participant for something: a job, which waits for the end of the one before, so that the calls for a branch come one after the other. Not if that is at the attempt whose answer was heard:
+    /// its call has returned, and another attempt waits for this turn before it looks what is wanted.
+    /// </summary>
     public void Ask(TransactionRow row, BranchRow branch, Verb verb)
     {
-        _asked.Add((branch, branch.Job));
+        _asked.Add(new Question(branch, branch.Job, branch.Answered));
         if (verb == Verb.Abort)
         {
             Forget(branch);
         }
 
-        (branch.Round, branch.Verb, branch.After, branch.Job, branch.AskedAt) = (branch.Round + 1, verb, branch.Job, JobId.New().Value, row.LockedAt);
+        (branch.Round, branch.Verb, branch.After, branch.Job, branch.Answered, branch.AskedAt) = (branch.Round + 1, verb, branch.Job, JobId.New().Value, null, row.LockedAt);
         branch.State = verb switch { Verb.Prepare => BranchState.Preparing, Verb.Commit => BranchState.Committing, _ => BranchState.Aborting };
     }
 
@@ -83,7 +51,7 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
     {
         if (branch is { State: BranchState.Preparing, Job: { } job })
         {
-            _cancel.Add(job);
+            _unneeded.Add(job);
         }
     }
 
@@ -91,54 +59,20 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
     public async Task RepairAsync(TransactionRow row, CancellationToken ct)
     {
         var asked = row.Branches.Where(b => b is { IsAsked: true, Job: not null }).ToList();
-        var live = await services.Store.LiveAsync(asked.SelectMany(b => new[] { b.Job, b.After }).OfType<Guid>(), Inner, ct);
+        var live = await LiveAsync(asked.SelectMany(b => new[] { b.Job, b.After }).OfType<Guid>(), ct);
         foreach (var branch in asked)
         {
-            if (!live.Contains(branch.Job!.Value))
+            if (!live.ContainsKey(branch.Job!.Value))
             {
-                services.Log.AskedAgain(row.CorrelationId, branch.Number, branch.Verb!.Value);
-                branch.Job = branch.After is { } earlier && live.Contains(earlier) ? earlier : branch.Job; // it still has that one to wait for
+                log.AskedAgain(row.CorrelationId, branch.Number, branch.Verb!.Value);
+                branch.Job = branch.After is { } earlier && live.ContainsKey(earlier) ? earlier : branch.Job; // it still has that one to wait for
                 Ask(row, branch, branch.Verb!.Value);
             }
-            else if (branch is { State: BranchState.Aborting, After: { } before } && live.Contains(before))
+            else if (branch is { State: BranchState.Aborting, After: { } before } && live.ContainsKey(before))
             {
-                _cancel.Add(before);
+                _unneeded.Add(before);
             }
         }
-    }
-
-    /// <summary>T5: the state and the jobs that follow from it, in one commit; then the hints.</summary>
-    public async Task CommitAsync(string message, bool late, CancellationToken ct)
-    {
-        var trace = Traceparent.Current;
-        var live = _asked.Exists(a => a.Before is not null) ? await services.Store.LiveAsync(_asked.Select(a => a.Before).OfType<Guid>(), Inner, ct) : [];
-        List<NewJob> jobs = [.. _asked.Select(a => Job(_row!, a.Branch, a.Before is { } before && live.Contains(before) ? before : null)).Select(j => Traced(j, trace))];
-        await context.SaveChangesAsync(ct);
-        var tickets = await services.Store.EnqueueAsync(jobs, Inner, pending: false, ct);
-        CrashPoint.Hit("T4");
-        await transaction.CommitAsync(ct);
-        CrashPoint.Hit("T5");
-        services.Telemetry.Handled(_row!, _before, message, late);
-        try
-        {
-            await services.Tickets.SendAsync(tickets, ct);
-            services.Followers.Tell(new Followed([.. live], [])); // one that ended while this waited for its row
-            if (_cancel.Count > 0)
-            {
-                await services.Operator.CancelAsync(new JobFilter { Ids = [.. _cancel.Select(c => new JobId(c))] },
-                    new Act { By = "coordinator", Reason = $"Transaction {_row!.CorrelationId} is aborted." }, ct: ct);
-            }
-        }
-        catch (Exception e)
-        {
-            services.Log.HintsFailed(_row!.CorrelationId, e.Message); // the reconciler and the watch make up for it
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await transaction.DisposeAsync();
-        await context.DisposeAsync();
     }
 
     /// <summary>The job that asks a branch's participant.</summary>
@@ -154,5 +88,25 @@ internal sealed class Turn(TurnServices services, CoordinatorContext context, ID
 
     public static T Read<T>(byte[] arguments) => JsonSerializer.Deserialize<T>(arguments, Json) ?? throw new JsonException("The arguments are null.");
 
-    private NpgsqlTransaction Inner => (NpgsqlTransaction)transaction.GetDbTransaction();
+    /// <summary>Those of the jobs that have not ended, and which attempt of them runs.</summary>
+    protected abstract Task<Dictionary<Guid, int?>> LiveAsync(IEnumerable<Guid> jobs, CancellationToken ct);
+
+    /// <summary>The earlier jobs that the asked ones have to wait for.</summary>
+    protected async Task<HashSet<Guid>> WaitedForAsync(CancellationToken ct)
+    {
+        if (!_asked.Exists(a => a.Before is not null))
+        {
+            return [];
+        }
+
+        var live = await LiveAsync(_asked.Select(a => a.Before).OfType<Guid>(), ct);
+        return [.. from asked in _asked
+                   where asked.Before is { } before && live.ContainsKey(before) && !(asked.Answered > 0 && live[before] == asked.Answered)
+                   select asked.Before!.Value];
+    }
+
+    /// <param name="Branch">Whom a turn asks.</param>
+    /// <param name="Before">The job that asked it before.</param>
+    /// <param name="Answered">The attempt of that which has answered.</param>
+    protected sealed record Question(BranchRow Branch, Guid? Before, int? Answered);
 }

@@ -1,0 +1,2 @@
+create schema bench_floor;
+create table bench_floor.decision (id uuid primary key, at timestamptz not null default now())

@@ -1,0 +1,1 @@
+insert into bench_floor.decision (id) values ($1)

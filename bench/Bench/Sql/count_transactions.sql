@@ -1,0 +1,1 @@
+select count(*) from jobs.transaction where ended_at is not null

@@ -1,0 +1,1 @@
+create table jobs.bench_note (key text primary key, text text not null)

@@ -1,0 +1,1 @@
+update account set balance = balance - @Amount where id = @Account and balance >= @Amount

@@ -1,0 +1,99 @@
+using Jobs.Coordination;
+using Jobs.Postgres;
+using Jobs.RabbitMq;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Jobs.Transactions;
+
+/// <summary>What every turn needs of the process.</summary>
+internal sealed record TurnServices(TransactionStore Store, TicketPublisher Tickets, Followers Followers, IJobOperator Operator, ILogger<Turn> Log, TransactionTelemetry Telemetry);
+
+/// <summary>A turn as one database transaction. What can only be a hint (tickets, cancel requests) follows the commit.</summary>
+internal sealed class StoredTurn(TurnServices services, CoordinatorContext context, IDbContextTransaction transaction) : Turn(services.Log), IAsyncDisposable
+{
+    private TransactionRow? _row;
+    private TransactionTelemetry.Before _before;
+
+    private NpgsqlTransaction Inner => (NpgsqlTransaction)transaction.GetDbTransaction();
+
+    public static async Task<StoredTurn> BeginAsync(TurnServices services, DbContextOptions<CoordinatorContext> options, CancellationToken ct)
+    {
+        await services.Store.ReadyAsync(ct);
+        var context = new CoordinatorContext(options, services.Store.Schema);
+        context.Database.AutoSavepointsEnabled = false; // what fails is rolled back as a whole
+        try
+        {
+            return new StoredTurn(services, context, await context.Database.BeginTransactionAsync(ct));
+        }
+        catch
+        {
+            await context.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Locks the transaction until the end of the turn and loads it; null: there is none.</summary>
+    public async Task<TransactionRow?> LockAsync(Guid id, CancellationToken ct)
+    {
+        _row = (await context.Transactions.FromSql(services.Store.Lock(id)).ToListAsync(ct)).SingleOrDefault();
+        if (_row is not null)
+        {
+            await context.Branches.Where(b => b.TransactionId == id).LoadAsync(ct);
+            _row.Branches.Sort((a, b) => a.Number.CompareTo(b.Number));
+            _row.Recall();
+            _before = new(_row.State, _row.DecidedAt, _row.EndedAt);
+        }
+
+        return _row;
+    }
+
+    public override async Task DecideAsync(TransactionRow row, bool commit, string? reason, CancellationToken ct)
+    {
+        var (decision, why) = await services.Store.DecideIfUndecidedAsync(row.CorrelationId, commit ? "commit" : "abort", reason, Inner, ct);
+        (row.Commit, row.Reason, row.DecidedAt) = (decision == "commit", why, row.LockedAt);
+    }
+
+    public override async Task<bool> IsDecidedAsync(TransactionRow row, CancellationToken ct) => await services.Store.FindDecisionAsync(row.CorrelationId, Inner, ct) is not null;
+
+    public override async Task<bool> WasLastAsync(Guid job, int attempt, CancellationToken ct) => await services.Store.CountAttemptsAsync(job, Inner, ct) == attempt;
+
+    /// <summary>T5: the state and the jobs that follow from it, in one commit; then the hints.</summary>
+    public async Task CommitAsync(string message, bool late, CancellationToken ct)
+    {
+        var trace = Traceparent.Current;
+        var waited = await WaitedForAsync(ct);
+        List<NewJob> jobs = [.. Asked.Select(a => Job(_row!, a.Branch, a.Before is { } before && waited.Contains(before) ? before : null)).Select(j => Traced(j, trace))];
+        await context.SaveChangesAsync(ct);
+        var tickets = await services.Store.EnqueueAsync(jobs, Inner, pending: false, ct);
+        CrashPoint.Hit("T4");
+        await transaction.CommitAsync(ct);
+        CrashPoint.Hit("T5");
+        services.Telemetry.Handled(_row!, _before, message, late);
+        try
+        {
+            await services.Tickets.SendAsync(tickets, ct);
+            // A job that ended while this waited for its row; and those who wait for the end of the transaction.
+            services.Followers.Tell(new Followed(_row!.EndedAt is null || _before.EndedAt is not null ? waited : [.. waited, _row.CorrelationId], []));
+            if (Unneeded.Count > 0)
+            {
+                await services.Operator.CancelAsync(new JobFilter { Ids = [.. Unneeded.Select(c => new JobId(c))] },
+                    new Act { By = "coordinator", Reason = $"Transaction {_row!.CorrelationId} is aborted." }, ct: ct);
+            }
+        }
+        catch (Exception e)
+        {
+            services.Log.HintsFailed(_row!.CorrelationId, e.Message); // the reconciler and the watch make up for it
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await transaction.DisposeAsync();
+        await context.DisposeAsync();
+    }
+
+    protected override Task<Dictionary<Guid, int?>> LiveAsync(IEnumerable<Guid> jobs, CancellationToken ct) => services.Store.LiveAsync(jobs, Inner, ct);
+}

@@ -1,0 +1,122 @@
+using Jobs.Coordination;
+using Jobs.Postgres;
+
+namespace Jobs.Transactions;
+
+/// <summary>
+/// Those in this process who wait for the end of transactions. Whoever ends one tells the sessions that wait (<c>ended ID</c>, as of jobs). That is a hint: each looks for itself, first, when it is told, and
+/// now and then.
+/// </summary>
+internal sealed class Ends : IDisposable
+{
+    private readonly TransactionStore _store;
+    private readonly Session _session;
+    private readonly Signals _signals;
+    private readonly IDisposable[] _listeners;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Guid, List<Waiter>> _waiters = [];
+
+    public Ends(TransactionStore store, Session session, Signals signals)
+    {
+        (_store, _session, _signals) = (store, session, signals);
+        _listeners = [signals.On("ended", Heard), signals.On(Signals.Reconnected, _ => Heard(null))];
+    }
+
+    /// <summary>From here on until it is disposed, the waiter is told.</summary>
+    public Waiter Join(Guid id)
+    {
+        var waiter = new Waiter(this, id);
+        lock (_gate)
+        {
+            if (!_waiters.TryGetValue(id, out var all))
+            {
+                _waiters.Add(id, all = []);
+            }
+
+            all.Add(waiter);
+        }
+
+        return waiter;
+    }
+
+    public void Dispose()
+    {
+        foreach (var listener in _listeners)
+        {
+            listener.Dispose();
+        }
+    }
+
+    /// <summary>Null: what was said meanwhile was not heard.</summary>
+    private void Heard(string? ids)
+    {
+        lock (_gate)
+        {
+            if (ids is null)
+            {
+                foreach (var waiter in _waiters.Values.SelectMany(w => w))
+                {
+                    waiter.Wake();
+                }
+
+                return;
+            }
+
+            foreach (var part in ids.AsSpan().Split(','))
+            {
+                if (_waiters.Count > 0 && Guid.TryParse(ids.AsSpan(part), out var id) && _waiters.TryGetValue(id, out var told))
+                {
+                    told.ForEach(w => w.Wake());
+                }
+            }
+        }
+    }
+
+    private void Leave(Waiter waiter)
+    {
+        lock (_gate)
+        {
+            var all = _waiters[waiter.Id];
+            all.Remove(waiter);
+            if (all.Count == 0)
+            {
+                _waiters.Remove(waiter.Id);
+            }
+        }
+    }
+
+    /// <summary>One who waits for one transaction.</summary>
+    internal sealed class Waiter(Ends ends, Guid id) : IDisposable
+    {
+        private volatile TaskCompletionSource _told = New();
+
+        public Guid Id => id;
+
+        /// <summary>Has this session told. Before the look that decides whether to wait: an end that comes after that look finds it. Repeated, because a server that crashed has forgotten who waits.</summary>
+        /// <returns>False: there are no signals now.</returns>
+        public async Task<bool> WatchAsync(CancellationToken ct)
+        {
+            _told = New();
+            if (!ends._signals.Listening || ends._session.Life is not { } life)
+            {
+                return false;
+            }
+
+            await ends._store.WatchEndAsync(id, life.Id, ct);
+            return true;
+        }
+
+        /// <summary>Ends when it was told, or after this time.</summary>
+        public async Task PauseAsync(TimeSpan most, TimeProvider time, CancellationToken ct)
+        {
+            await _told.Task.WaitAsync(most, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            ct.ThrowIfCancellationRequested();
+        }
+
+        public void Wake() => _told.TrySetResult();
+
+        public void Dispose() => ends.Leave(this);
+
+        private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
