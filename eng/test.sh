@@ -56,6 +56,7 @@ choose_projects() { # the quick to fail first, and last the tests that kill serv
     case $name in
       Architecture) first=("$name" "${first[@]}") ;;
       Engine) first+=("$name") ;;
+      Cli) [[ $fast ]] || middle+=("$name") ;; # it starts a process for each command
       Faults) [[ $fast ]] || last=("$name") ;;
       *) middle+=("$name") ;;
     esac

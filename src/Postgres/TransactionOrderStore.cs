@@ -45,6 +45,9 @@ internal sealed class TransactionOrderStore(Database database, TransactionStore 
         return await command.ExecuteNonQueryAsync(ct) > 0;
     }, ct);
 
+    /// <summary>The job that tells of what was decided before.</summary>
+    public Task<IReadOnlyList<Ticket>?> TellAsync(NewJob watch, CancellationToken ct) => WithJobAsync(watch, _ => Task.FromResult(true), ct);
+
     /// <summary>An order for one parked branch or for all of them, and the job that tells of it, in one commit.</summary>
     /// <returns>The branches it is for and the tickets; none: no such branch is parked.</returns>
     public async Task<(IReadOnlyList<int> Branches, IReadOnlyList<Ticket> Tickets)> OrderIfParkedAsync(Guid id, int? branch, string verb, Doer doer, NewJob watch, CancellationToken ct)

@@ -12,7 +12,7 @@ internal sealed record NewTransaction(
 internal sealed record NewBranch(int Stage, string Kind, string Queue, byte[] Arguments, bool Compensated, int? MaxAttempts, int? ParkAfter, Guid? Job);
 
 /// <summary>What a branch's job finds in its row.</summary>
-internal sealed record BranchToDo(int Round, byte[] Arguments, int? MaxAttempts, int? ParkAfter, string Mode);
+internal sealed record BranchToDo(int Round, byte[] Arguments, int? MaxAttempts, int? ParkAfter, string Mode, Guid? Job);
 
 /// <summary>A transaction as it is seen from outside.</summary>
 internal sealed record SeenTransaction(

@@ -132,7 +132,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await using var command = database.Command("find_branch", Param.Of(id), Param.Of(number));
         await using var reader = await command.ExecuteReaderAsync(ct);
         return !await reader.ReadAsync(ct) ? null
-            : new BranchToDo(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1), Number(reader, 2), Number(reader, 3), reader.GetString(4));
+            : new BranchToDo(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1), Number(reader, 2), Number(reader, 3), reader.GetString(4), reader.IsDBNull(5) ? null : reader.GetGuid(5));
     }
 
     /// <returns>Its state, the time to its deadline, whether there is an order to tell, and its mode; null: there is none.</returns>

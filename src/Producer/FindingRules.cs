@@ -41,6 +41,8 @@ internal static class FindingRules
             "Nobody watches them: run a worker for the queue transactions.watch (any process with AddTransactions and AddWorker)."),
         new("transactions-untold", 0, Health.Bad, "Every decision has been heard.", "decisions have not been heard by a coordinator for over a minute",
             "Run a coordinator (AddTransactions(t => t.Coordinator())); if there is one, look at its log for events 2100 to 2199 and at the queue _coordinator."),
+        new("transactions-unfinished", 0, Health.Warn, "Every decision is carried out within an hour.", "transactions were decided over an hour ago, and some of their branches have not committed or aborted yet",
+            "jobs transactions get ID says which branch and by which job; jobs get JOB why its calls fail. They are tried again without end."),
         new("tickets-resent", 1000, Health.Warn, "No ticket had to be sent again in the last hour.", "tickets were sent again in the last hour",
             "Something loses tickets: a purged or deleted queue, a broker that was reset; or workers hold more of them than they run. Nothing is lost by it."),
         new("outcomes-refused", 0, Health.Warn, "No outcome came too late.", "outcomes came too late, in processes that had such within a day",

@@ -30,7 +30,13 @@ internal sealed class TransactionDesk(TransactionOrderStore orders, TransactionS
             return true;
         }
 
-        return (await FindAsync(id, ct) ?? throw Missing(id)).Decision == "abort";
+        var seen = await FindAsync(id, ct) ?? throw Missing(id);
+        if (seen is { Decision: "abort", DecidedAt: null } && await orders.TellAsync(WatchJob.Of(id, null, once: true), ct) is { } again) // no coordinator has heard of it yet
+        {
+            await tickets.SendAsync(again, ct);
+        }
+
+        return seen.Decision == "abort";
     }
 
     /// <summary>Has a parked branch, or all of them, tried again.</summary>

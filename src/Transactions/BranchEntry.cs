@@ -19,7 +19,7 @@ internal sealed class BranchEntry<TBranch>(string kind, TransactionMode mode, Re
         var job = Turn.Read<BranchJob>(arguments);
         var log = scope.GetRequiredService<ILogger<Turn>>();
         var row = await scope.GetRequiredService<TransactionStore>().FindBranchAsync(job.Transaction, job.Branch, context.Attempt > 1, ct);
-        if (row is null || row.Round != job.Round)
+        if (row is null || row.Round != job.Round || row.Job != context.Id.Value) // also a copy of the job, made by hand: its attempts are numbered anew, and a fence must not
         {
             log.Stale(job.Transaction, job.Branch, job.Round);
             return JobOutcome.Succeeded;

@@ -22,4 +22,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(2105, LogLevel.Warning, "Transaction {Transaction} is undecided at its deadline: it is aborted")]
     public static partial void Overdue(this ILogger log, Guid transaction);
+
+    [LoggerMessage(2106, LogLevel.Warning, "No coordinator could be told of transaction {Transaction}; it is tried again: {Error}")]
+    public static partial void NotTold(this ILogger log, Guid transaction, string error);
 }

@@ -29,7 +29,7 @@ public sealed class TransactionsOptions
     public static RetryPolicy DefaultRetry { get; } = new(1000, n => TimeSpan.FromSeconds(Math.Min(60, 0.2 * Math.Pow(2, Math.Min(n, 20) - 1))));
 
     /// <summary>This process's worker runs the two-phase branches of <typeparamref name="TBranch"/> with this participant, made anew in a DI scope of its own for each call.</summary>
-    /// <param name="retry">How failed calls are tried again. Its number of attempts does not end anything: who is not done then is asked anew. Default <see cref="DefaultRetry"/>.</param>
+    /// <param name="retry">How failed calls are tried again. Its number of attempts does not count: that is for the plan to say. Default <see cref="DefaultRetry"/>.</param>
     /// <exception cref="InvalidOperationException">The record has no valid <see cref="TransactionBranchAttribute"/>, or its kind is taken already.</exception>
     public TransactionsOptions Participant<TBranch, TParticipant>(RetryPolicy? retry = null)
         where TParticipant : class, ITransactionParticipant<TBranch> => Add<TBranch, TParticipant>(TransactionMode.TwoPhase, retry, new Calls<TBranch>(
@@ -59,7 +59,7 @@ public sealed class TransactionsOptions
         where THandler : class
     {
         var info = BranchKind<TBranch>.Info;
-        if (!_entries.TryAdd(info.Kind, new BranchEntry<TBranch>(info.Kind, mode, retry ?? DefaultRetry, calls)))
+        if (!_entries.TryAdd(info.Kind, new BranchEntry<TBranch>(info.Kind, mode, retry is null ? DefaultRetry : new RetryPolicy(1000, retry.DelayAfter, jitter: 0), calls)))
         {
             throw new InvalidOperationException($"The kind \"{info.Kind}\" has a participant already; {typeof(THandler).Name} cannot be a second one.");
         }

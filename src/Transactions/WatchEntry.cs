@@ -19,6 +19,8 @@ internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, S
     /// <summary>And at two phases: what is prepared holds its locks, and must not wait a minute for an answer that was lost.</summary>
     private static readonly TimeSpan RarelyInDoubt = TimeSpan.FromSeconds(45);
 
+    private static readonly TimeSpan NotTold = TimeSpan.FromSeconds(30);
+
     private static readonly RetryPolicy Soon = new(1000, n => TimeSpan.FromSeconds(Math.Min(n, 30)));
 
     public override async Task<JobOutcome> RunAsync(IServiceProvider scope, byte[] arguments, JsonSerializerOptions json, JobContext context, CancellationToken ct)
@@ -30,34 +32,40 @@ internal sealed class WatchEntry(TimeSpan every) : HandlerEntry(WatchJob.Type, S
             return JobOutcome.Succeeded;
         }
 
-        var aborts = seen.Ordered && await TellAsync(scope, id, ct);
         if (!once && await store.AbortIfOverdueAsync(id, ct))
         {
             CrashPoint.Hit("T6");
             scope.GetRequiredService<ILogger<Turn>>().Overdue(id);
         }
 
-        if (!once || aborts)
+        try
         {
-            await scope.GetRequiredService<Bus>().SendAsync(new TransactionTicked(id), ct);
+            await TellAsync(scope, id, seen.Ordered, ct);
+        }
+        catch (Exception e) when (!once && !ct.IsCancellationRequested)
+        {
+            scope.GetRequiredService<ILogger<Turn>>().NotTold(id, e.Message); // it comes again. A failure would count, and some day be the last
+            return JobOutcome.SnoozeFor(NotTold);
         }
 
         return once ? JobOutcome.Succeeded : JobOutcome.SnoozeFor(Next(every * context.Attempt, seen.Left, StateWords.Read<TransactionMode>(seen.Mode)));
     }
 
-    /// <summary>Sends what operators have ordered, perhaps twice.</summary>
-    /// <returns>Whether one of them decided to abort.</returns>
-    private static async Task<bool> TellAsync(IServiceProvider scope, Guid id, CancellationToken ct)
+    /// <summary>Sends what operators have ordered, perhaps twice, and has the coordinator look. Only then it counts as told.</summary>
+    private static async Task TellAsync(IServiceProvider scope, Guid id, bool ordered, CancellationToken ct)
     {
-        var store = scope.GetRequiredService<TransactionOrderStore>();
-        var orders = await store.ToTellAsync(id, ct);
+        var (store, bus) = (scope.GetRequiredService<TransactionOrderStore>(), scope.GetRequiredService<Bus>());
+        var orders = ordered ? await store.ToTellAsync(id, ct) : [];
         foreach (var order in orders.Where(o => o.Verb != "abort"))
         {
-            await scope.GetRequiredService<Bus>().SendAsync(new TransactionOrdered(id, order.Branch, order.Verb == "settle" ? order.Reason : null, order.Round), ct);
+            await bus.SendAsync(new TransactionOrdered(id, order.Branch, order.Verb == "settle" ? order.Reason : null, order.Round), ct);
         }
 
-        await store.ToldAsync(orders.Select(o => o.Id), ct);
-        return orders.Exists(o => o.Verb == "abort");
+        await bus.SendAsync(new TransactionTicked(id), ct);
+        if (orders.Count > 0)
+        {
+            await store.ToldAsync(orders.Select(o => o.Id), ct);
+        }
     }
 
     /// <summary>More and more rarely, but at the deadline in any case.</summary>

@@ -6,6 +6,9 @@ namespace Jobs.Worker;
 /// <summary>Jobs that a limit has held back are started by the worker that has made room for them, in one statement: they need no ticket, and the broker has nothing to do.</summary>
 internal sealed partial class Claimer
 {
+    /// <summary>Gates that one statement locks.</summary>
+    private const int GatesAtOnce = 200;
+
     /// <summary>Claims who is next at the gates where jobs of this queue have ended, as many as have ended there. Tickets are sent for those that have room and are of other queues or types, or too many.</summary>
     private async Task FillVacanciesAsync(int most, CancellationToken stop)
     {
@@ -15,17 +18,16 @@ internal sealed partial class Claimer
             return;
         }
 
+        admissions.Admit(gates[Math.Min(gates.Length, GatesAtOnce)..]);
+        gates = gates[..Math.Min(gates.Length, GatesAtOnce)];
         var started = time.GetTimestamp();
         pulse.Begin();
         var lease = session.Current;
+        LimitedClaim answer;
         try
         {
-            var answer = await store.ClaimNextAsync(lease.Id, gates, Math.Min(most, ended), queue, _types, AheadSeconds, _claimed, CancellationToken.None);
+            answer = await store.ClaimNextAsync(lease.Id, gates, Math.Min(most, ended), queue, _types, AheadSeconds, _claimed, CancellationToken.None);
             Hold(0, lease);
-            telemetry.Claimed(queue, _claimed.Count + answer.Blocked, _claimed.Count, answer.Blocked, time.GetElapsedTime(started));
-            admissions.Started(queue, _claimed.Count);
-            admissions.Admit(answer.Gates);
-            await admissions.SendAsync(answer.Tickets, stop);
         }
         catch (Exception e) when (Transient.Is(e) && !stop.IsCancellationRequested)
         {
@@ -34,18 +36,20 @@ internal sealed partial class Claimer
             log.ClaimRepeated(queue, ended, 1, e.Message);
             await Transient.RetryAsync(ct => AdoptNextAsync(lease, ct), "look for jobs claimed at gates", log, stop);
             admissions.Admit(gates);
+            return;
         }
+
+        telemetry.Claimed(queue, _claimed.Count + answer.Blocked, _claimed.Count, answer.Blocked, time.GetElapsedTime(started));
+        admissions.Started(queue, _claimed.Count);
+        admissions.Admit(answer.Gates);
+        await admissions.SendAsync(answer.Tickets, stop);
     }
 
     private async Task<bool> AdoptNextAsync(Lease lease, CancellationToken ct)
     {
         if (lease == session.Current) // else they are orphans, and rescued
         {
-            List<ClaimedJob> found = [];
-            await store.ClaimedAtGatesAsync(lease.Id, queue, _types, found, ct);
-            found.RemoveAll(c => running.Holds(c.Id, c.Attempt));
-            _claimed.AddRange(found);
-            Hold(0, lease);
+            await AdoptAsync(lease, (found, c) => store.ClaimedAtGatesAsync(lease.Id, queue, _types, found, c), ct);
         }
 
         return true;

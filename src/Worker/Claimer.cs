@@ -93,9 +93,16 @@ internal sealed partial class Claimer(
                 try
                 {
                     pulse.Begin();
-                    await TakeAsync(ahead, stop);
-                    ahead -= Start(stop);
-                    Volatile.Write(ref _ahead, ahead);
+                    try
+                    {
+                        await TakeAsync(ahead, stop);
+                    }
+                    finally
+                    {
+                        ahead -= Start(stop); // also what was claimed before something else failed
+                        Volatile.Write(ref _ahead, ahead);
+                    }
+
                     pulse.Rest();
                     await AdjustAsync(stop);
 
@@ -275,9 +282,16 @@ internal sealed partial class Claimer(
 
     private async Task AdoptAsync(Lease lease, Guid[] ids, CancellationToken stop)
     {
-        var found = new List<ClaimedJob>();
-        await store.ClaimedBySessionAsync(lease.Id, ids, queue, _types, found, stop);
-        found.RemoveAll(c => running.Holds(c.Id, c.Attempt)); // those this process runs anyway: a second ticket for them was in the batch
+        await AdoptAsync(lease, (found, ct) => store.ClaimedBySessionAsync(lease.Id, ids, queue, _types, found, ct), stop);
+    }
+
+    /// <summary>Whatever of that this process does not run. What it runs when the look begins may have ended when its answer comes, and is not to be started again.</summary>
+    private async Task AdoptAsync(Lease lease, Func<List<ClaimedJob>, CancellationToken, Task> look, CancellationToken ct)
+    {
+        var held = running.All.Select(a => (a.Job.Id, a.Job.Attempt)).ToHashSet();
+        List<ClaimedJob> found = [];
+        await look(found, ct);
+        found.RemoveAll(c => held.Contains((c.Id, c.Attempt)) || running.Holds(c.Id, c.Attempt));
         var before = _claimed.Count;
         _claimed.AddRange(found);
         Hold(before, lease);
@@ -325,6 +339,8 @@ internal sealed partial class Claimer(
             executor.Start(attempt, slots);
         }
 
-        return _attempts.Count;
+        var started = _attempts.Count;
+        _attempts.Clear();
+        return started;
     }
 }

@@ -661,12 +661,17 @@ AS $function$
 #variable_conflict use_column
 declare
   v_admitted record;
+  v_rule     text;
+  v_rules    integer;
   v_ids      uuid[] := '{}';
   v_under    integer[] := '{}';
+  v_claimed  integer := 0;
   v_room     integer := p_room;
 begin
+  perform pg_advisory_xact_lock(hashtextextended('jobs.next ' || p_session || p_queue, 0)); -- for claimed_at_gates
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
-  if (select count(*) from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types))) <> 1 then
+  select min(r.name), count(*) into v_rule, v_rules from jobs.limit_rule r where (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = any(p_types));
+  if v_rules <> 1 or exists (select from unnest(p_gates) as g where split_part(g, ':', 1) <> v_rule) then
     v_room := 0;
   end if;
   for v_admitted in select a.* from jobs.admit(p_gates, 0, 500) a order by a.priority desc, a.id loop
@@ -682,7 +687,25 @@ begin
   if v_ids <> '{}' then
     return query select c.said, c.id, c.attempt, c.failures, c.priority, c.type, c.enqueued_at, c.args, c.timeout, c.batch, c.after, c.trace, c.meta, c.limited, c.wait, p_queue
       from jobs.claim_limited(p_session, v_ids, v_under, p_queue, p_types, p_ahead) c;
+    get diagnostics v_claimed = row_count;
+    if v_claimed = 0 then -- the queue was paused meanwhile: their tickets wait in the broker like all others
+      return query select 'ticket', j.id, j.dispatch, null::smallint, least(31, greatest(1, j.priority) + 1)::smallint, j.type, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb,
+        false, 0::float8, j.queue
+        from unnest(v_ids, v_under) as t (id, dispatch) join jobs.job j on j.id = t.id where j.state = 'queued' and j.dispatch = t.dispatch;
+    end if;
   end if;
+end $function$
+
+CREATE OR REPLACE FUNCTION jobs.claimed_at_gates(p_session uuid, p_queue text)
+ RETURNS TABLE(id uuid, attempt integer, failures smallint, priority smallint, type text, enqueued_at timestamp with time zone, args json, timeout real, batch uuid, after uuid[], trace text, meta jsonb, limited boolean, wait double precision)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+begin
+  perform pg_advisory_xact_lock(hashtextextended('jobs.next ' || p_session || p_queue, 0));
+  return query
+  select j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots is not null, extract(epoch from j.started_at - now())::float8
+  from jobs.job j where j.state = 'running' and j.session = p_session and j.queue = p_queue and j.woken_at is not null;
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.count_limit(p_name text)

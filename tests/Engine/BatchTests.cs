@@ -10,6 +10,7 @@ public sealed class BatchTests
 
     private static IEnumerable<string> Called(TestApp app) => app.Runs.Select(r => r.Job.Text).Where(t => t.Length > 0).Order(StringComparer.Ordinal);
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Batch_filled_in_several_calls_completes_once_after_it_is_sealed()
     {
@@ -45,6 +46,7 @@ public sealed class BatchTests
         Assert.Equal(["completion", "failure"], Called(app));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Failure_that_nobody_saw_before_the_end_is_called_back_with_it()
     {
@@ -76,6 +78,7 @@ public sealed class BatchTests
         Assert.Equal(["completion", "success"], Called(app));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Many_batches_that_end_on_several_workers_complete_once_each()
     {

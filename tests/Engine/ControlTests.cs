@@ -171,6 +171,7 @@ public sealed class ControlTests
         await app.AllEndedAsync(4);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Deleted_jobs_are_gone_and_needed_ones_are_left()
     {

@@ -131,6 +131,7 @@ public sealed class DbContextOptionTests : IAsyncLifetime
         Assert.False(db.ChangeTracker.HasChanges());
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Migrations_of_the_context_do_not_see_the_view()
     {

@@ -19,7 +19,7 @@ public sealed class DoctorTests
         Assert.Equal(Health.Ok, diagnosis.Verdict);
         Assert.Equal(
             ["postgres", "clock", "schema", "rabbitmq", "schedulers", "leader", "heartbeats", "abandoned", "audit", "queued-stuck", "due-stuck", "blocked-stuck", "running-stuck", "limited-stuck", "slots-stuck", "limits-closed", "limits-paused", "limited-long",
-                "transactions-in-doubt", "transactions-parked", "transactions-overdue", "transactions-untold", "tickets-resent", "outcomes-refused", "poison", "occurrences-doubled", "partitions-missing", "transaction-watch", "coordinators", "consumers", "malformed"],
+                "transactions-in-doubt", "transactions-parked", "transactions-overdue", "transactions-untold", "transactions-unfinished", "tickets-resent", "outcomes-refused", "poison", "occurrences-doubled", "partitions-missing", "transaction-watch", "coordinators", "consumers", "malformed"],
             diagnosis.Checks.Select(c => c.Name));
     }
 
@@ -39,6 +39,7 @@ public sealed class DoctorTests
         Assert.Contains("blocked-stuck: 1 jobs", app.Log.Of(1570).First().Text, StringComparison.Ordinal);
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("queued-stuck", Health.Bad, 2)]
     [InlineData("due-stuck", Health.Bad, 2)]
@@ -48,6 +49,7 @@ public sealed class DoctorTests
     [InlineData("transactions-parked", Health.Warn, 1)]
     [InlineData("transactions-overdue", Health.Bad, 1)]
     [InlineData("transactions-untold", Health.Bad, 1)]
+    [InlineData("transactions-unfinished", Health.Warn, 1)]
     [InlineData("tickets-resent", Health.Warn, 1001)]
     [InlineData("outcomes-refused", Health.Warn, 5)]
     [InlineData("poison", Health.Warn, 3)]
@@ -190,6 +192,16 @@ public sealed class DoctorTests
               values ('0192d9a0-0000-7000-8000-000000000002', 1, 1, 'k', 'q', '{}', true, 'preparing', now() - interval '1 hour', now() - interval '2 minutes')
             """,
             "update jobs.transaction set deadline_at = now() + interval '1 hour'"),
+        ["transactions-unfinished"] = (
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000001', 't', 'saga', 'aborting', 16, now() + interval '1 hour', now() - interval '61 minutes', null)
+            """,
+            """
+            insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
+              ('0192d9a0-0000-7000-8000-000000000002', 't', 'saga', 'aborting', 16, now() + interval '1 hour', now() - interval '59 minutes', null)
+            """,
+            "update jobs.transaction set state = 'aborted', ended_at = now()"),
         ["transactions-untold"] = (
             """
             insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values

@@ -61,6 +61,7 @@ public sealed class ExpiryTests
         async Task<int> OnceAsync() => (await app.Repair.ExpireIfWaitingAsync(10, default)).Written;
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Retry_that_would_start_too_late_ends_as_expired()
     {
@@ -106,6 +107,7 @@ public sealed class ExpiryTests
         Assert.Equal("test.other", Assert.Single(await app.Operator.ListAsync(new() { State = JobState.Queued })).Type);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_that_is_claimed_and_expires_at_once_ends_once()
     {

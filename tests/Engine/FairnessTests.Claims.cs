@@ -62,6 +62,7 @@ public sealed partial class FairnessTests
         await app.AllEndedAsync(3);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Order_is_that_of_deficit_round_robin_for_any_values_weights_and_sizes_of_claims()
     {

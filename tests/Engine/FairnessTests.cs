@@ -68,6 +68,7 @@ public sealed partial class FairnessTests
         Assert.Equal("acaa" + "ababaa", Order(app));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Single_value_uses_all_slots_of_all_workers_and_each_job_runs_once()
     {
@@ -194,6 +195,7 @@ public sealed partial class FairnessTests
         Assert.Equal(0, await app.ScalarAsync<int>("select jobs.held(g) from jobs.gate g where id = 'one:'"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Limit_that_holds_back_jobs_of_a_fair_queue_and_of_another_starves_neither()
     {
@@ -213,6 +215,7 @@ public sealed partial class FairnessTests
         Assert.Equal("appppp" + "aaaaa" + "qqqqq", Order(app));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Tickets_that_were_lost_are_sent_again_when_none_are_left()
     {

@@ -69,6 +69,7 @@ public sealed class LimitSightTests
         Assert.InRange(two.Until!.Value - two.Since!.Value, TimeSpan.FromMinutes(50), TimeSpan.FromMinutes(61)); // its own token is there; the one before it takes an hour
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("limited-stuck", Health.Bad, 2)]
     [InlineData("slots-stuck", Health.Bad, 2)]

@@ -166,6 +166,7 @@ public sealed class LimitTests
         await app.AllEndedAsync(6);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Leaky_bucket_spaces_the_starts_evenly_and_all_are_started()
     {

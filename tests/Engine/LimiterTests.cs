@@ -14,6 +14,7 @@ public sealed class LimiterTests
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
     private static readonly Action<JobsOptions> QuickHeart = o => o.SessionTtl = TimeSpan.FromSeconds(5);
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Slots_are_shared_by_jobs_and_apps_and_each_waits_for_the_other()
     {
@@ -50,6 +51,7 @@ public sealed class LimiterTests
         await app.SeeAsync(() => here.IdleDuration is not null, "nothing is held here");
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Never_more_hold_a_slot_than_there_are_over_several_machines_and_jobs()
     {
@@ -146,6 +148,7 @@ public sealed class LimiterTests
         await Eventually.SeeAsync(() => HeldAsync(app, "one:"), n => n == 0, "it is given back once", app.Log.Tail);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Rate_holds_over_several_machines_and_a_block_serves_many()
     {

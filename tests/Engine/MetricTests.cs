@@ -8,6 +8,7 @@ public sealed class MetricTests
 {
     private static readonly RetryPolicy AtOnce = new(maxAttempts: 2, _ => TimeSpan.Zero, jitter: 0);
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Every_job_and_every_attempt_is_counted_once()
     {

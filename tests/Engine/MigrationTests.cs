@@ -40,6 +40,7 @@ public sealed class MigrationTests
         await DisposeAsync(host);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Program_that_may_not_migrate_says_so_and_works_once_another_has()
     {

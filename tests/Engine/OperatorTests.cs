@@ -68,6 +68,7 @@ public sealed class OperatorTests
         Assert.Equal(new() { [JobState.Queued] = 4, [JobState.Scheduled] = 2, [JobState.Running] = 1 }, queues[1].Live.ToDictionary());
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(-400 * 24)]
     [InlineData(-1)]
@@ -84,6 +85,7 @@ public sealed class OperatorTests
         Assert.Equal((0, 1), (await app.LiveAsync(), await app.EndedAsync()));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task One_of_two_schedulers_leads_and_the_other_takes_over_when_it_stops()
     {

@@ -38,6 +38,7 @@ public sealed class OtherClientTests
         Assert.Contains("no exchange", error, StringComparison.Ordinal);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Publish_form_of_the_management_pages_enqueues_a_job()
     {

@@ -65,6 +65,7 @@ public sealed partial class OutputTests
         await Task.CompletedTask;
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Progress_is_kept_for_a_week_and_logs_are()
     {

@@ -8,6 +8,7 @@ public sealed class PushBackTests
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
     private static readonly RateLimit Fast = new(1000, TimeSpan.FromSeconds(1));
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Told_to_come_back_later_no_worker_starts_a_job_of_that_key_before_and_then_the_oldest_of_the_highest_priority_is_first()
     {

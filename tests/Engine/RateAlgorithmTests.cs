@@ -15,6 +15,7 @@ public sealed class RateAlgorithmTests
         { "sliding", 10, 1, 1 }, { "sliding", 7, 0.3, 1 },
     };
 
+    [Trait("Category", "Slow")]
     [Theory]
     [MemberData(nameof(Rates))]
     public async Task No_window_of_any_length_lets_more_through_than_the_algorithm_promises(string algorithm, double amount, double period, double burst)

@@ -39,6 +39,7 @@ public sealed class RateModelTests
         Assert.InRange(waited, Schedules * Steps / 20, Schedules * Steps * 19 / 20); // some wait and some do not
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("token")]
     [InlineData("leaky")]

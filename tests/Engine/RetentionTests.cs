@@ -73,6 +73,7 @@ public sealed class RetentionTests
         Assert.Empty(await app.Repair.DropExpiredAsync(7, 90, default));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Partitions_are_made_ahead_once_however_many_ask()
     {

@@ -68,6 +68,7 @@ public sealed class RetryAgainTests
         Assert.Equal(20, await app.ScalarAsync<long>("select count(distinct j.retry_of) from jobs.job j join jobs.history h on h.id = j.retry_of and h.retried_as = j.id"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Redrive_gives_failed_jobs_of_the_filter_new_lives_and_is_undone()
     {

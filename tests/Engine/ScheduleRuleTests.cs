@@ -39,6 +39,7 @@ public sealed class ScheduleRuleTests
         Assert.True(history.Count >= 50 && history.All(o => o.Enqueued), $"{history.Count}");
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_long_outage_of_a_frequent_schedule_takes_few_rows_and_several_passes()
     {

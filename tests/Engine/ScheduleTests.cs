@@ -164,6 +164,7 @@ public sealed class ScheduleTests
         Assert.Equal(DateTimeOffset.Parse("2030-01-01T11:00:00Z"), schedule.NextAt);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Occurrences_of_a_unique_job_that_is_there_already_are_recorded_as_skipped()
     {

@@ -5,6 +5,7 @@ public sealed class SessionTests
 {
     private static readonly Action<JobsOptions> QuickHeart = o => o.SessionTtl = TimeSpan.FromSeconds(5);
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Each_process_describes_itself_and_leaves_when_it_stops()
     {
@@ -25,6 +26,7 @@ public sealed class SessionTests
         Assert.Empty(await app.Operator.SessionsAsync());
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Heartbeat_tells_how_many_attempts_run()
     {

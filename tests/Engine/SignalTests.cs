@@ -6,6 +6,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>What the processes of an installation tell each other at once.</summary>
 public sealed class SignalTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Signal_reaches_every_process_of_its_installation_and_no_other()
     {

@@ -52,6 +52,7 @@ public sealed class SlotsTests
         Assert.Equal(12, app.Runs.Count);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Setting_reaches_a_running_worker_and_a_later_one_and_is_gone_when_it_is_cleared()
     {
@@ -78,6 +79,7 @@ public sealed class SlotsTests
         Assert.Empty(await app.Operator.StoredSlotsAsync());
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task The_most_particular_setting_is_in_force_and_one_that_names_another_worker_is_not()
     {
@@ -179,6 +181,7 @@ public sealed class SlotsTests
         await app.WaitForTicketsAsync("low", 5);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Configuration_that_is_reloaded_counts_at_once_over_code_and_below_settings_and_a_wrong_one_changes_nothing()
     {

@@ -61,6 +61,7 @@ public sealed class StoryTests
         Assert.Equal(80, story.SkipWhile(l => l != cut).Count(l => l.What == "snoozed"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Crash_is_told_with_the_worker_that_died()
     {
@@ -80,6 +81,7 @@ public sealed class StoryTests
         Assert.Equal(Here, story[3].Worker);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_that_was_handed_back_tells_by_whom()
     {

@@ -46,6 +46,7 @@ public sealed class SubmitRefusedTests
         (new() { Id = new string('i', 201) }, "has 201 characters; at most 200 are allowed"),
     ];
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Each_is_set_aside_with_its_reason_and_its_properties_and_its_neighbours_run()
     {
@@ -77,6 +78,7 @@ public sealed class SubmitRefusedTests
         }
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task What_Postgres_refuses_is_set_aside_alone()
     {

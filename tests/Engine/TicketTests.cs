@@ -121,6 +121,7 @@ public sealed class TicketTests
         await app.WaitForTicketsAsync("default", 0);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Connections_are_named_by_app_and_purpose()
     {

@@ -95,6 +95,7 @@ public sealed class UniqueTests
         await app.AllEndedAsync(2);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Races_on_a_key_for_a_period_make_one_job_even_while_it_ends()
     {

@@ -166,6 +166,7 @@ public sealed class WaitTests
         await wait.InTimeAsync();
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Connection_that_breaks_while_many_wait_delays_only()
     {

@@ -102,6 +102,7 @@ public sealed class WorkerTests
         await app.EndedAsync(await app.Jobs.EnqueueAsync(new Work()));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task All_slots_of_each_queue_are_used_and_never_more()
     {
@@ -137,6 +138,7 @@ public sealed class WorkerTests
         Assert.Equal(600, app.Runs.Select(r => r.Job.Number).Distinct().Count());
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Two_workers_share_a_queue_and_each_job_runs_once()
     {

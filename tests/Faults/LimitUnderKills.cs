@@ -19,7 +19,7 @@ public sealed class LimitUnderKills(ServersFixture fixture, ITestOutputHelper ou
         arena.StartScheduler();
         var workers = Enumerable.Range(0, 4).Select(_ => arena.StartWorker()).ToList();
         // The first ones take long, so that a look at all slots finds them taken if they are in use.
-        await arena.Load.EnqueueProbesAsync(5000 * Tally.Scale, n => new Probe(n, "all", Ms: n < 900 ? 200 : 15));
+        await arena.Load.EnqueueProbesAsync(5000 * Tally.Scale, n => new Probe(n, "all", Ms: n < 600 ? 200 : 15));
         var back = new List<double>();
         for (var kills = 0; kills < Kills * Tally.Scale; kills++)
         {

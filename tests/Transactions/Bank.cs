@@ -16,6 +16,9 @@ public sealed record Book(string What);
 [TransactionBranch("trip.look", Compensation = Compensation.NoneNeeded)]
 public sealed record Look(string What);
 
+[TransactionBranch("trip.once", Compensation = Compensation.ByStep)]
+public sealed record Once(string What);
+
 /// <summary>One call of a participant: the verb, and which branch by its word.</summary>
 internal sealed record Call(string Verb, string What, BranchContext Context)
 {
@@ -63,6 +66,13 @@ internal sealed class BookStep(Script script) : ISagaStep<Book>
     public Task<Vote> RunAsync(Book step, BranchContext context, CancellationToken ct) => script.RunAsync("run", step.What, context, ct);
 
     public Task CompensateAsync(Book step, BranchContext context, CancellationToken ct) => script.RunAsync("undo", step.What, context, ct);
+}
+
+internal sealed class OnceStep(Script script) : ISagaStep<Once>
+{
+    public Task<Vote> RunAsync(Once step, BranchContext context, CancellationToken ct) => script.RunAsync("run", step.What, context, ct);
+
+    public Task CompensateAsync(Once step, BranchContext context, CancellationToken ct) => script.RunAsync("undo", step.What, context, ct);
 }
 
 internal sealed class LookStep(Script script) : ISagaStep<Look>

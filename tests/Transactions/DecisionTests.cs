@@ -108,6 +108,7 @@ public sealed class DecisionTests
         Assert.Equal(TransactionState.Committed, (await bank.EndedAsync(id)).State);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task No_outcome_is_ever_mixed()
     {

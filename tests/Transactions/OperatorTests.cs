@@ -30,6 +30,7 @@ public sealed class OperatorTests
         }
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task An_undecided_transaction_can_be_aborted_and_a_decided_one_cannot()
     {
@@ -47,6 +48,28 @@ public sealed class OperatorTests
         await bank.EndedAsync(done);
         Assert.False(await bank.Transactions.AbortAsync(done, "too late"));
         Assert.Equal(TransactionState.Committed, (await bank.Transactions.GetAsync(done))!.State);
+    }
+
+    [Fact]
+    public async Task A_copy_of_a_branchs_job_that_an_operator_makes_does_nothing()
+    {
+        await using var bank = await Bank.OpenAsync();
+        bank.Script.On("prepare b", async (_, ct) =>
+        {
+            await Task.Delay(Timeout.Infinite, ct);
+            return Vote.Yes;
+        });
+        var id = await bank.BeginAsync("a", "b");
+        await bank.SeeAsync("prepare b");
+        var job = (await bank.Transactions.GetAsync(id))!.Branches[1].Job!.Value;
+        await bank.App.Operator.CancelAsync(new JobFilter { Ids = [job] });
+        await bank.App.InStateAsync(job, JobState.Cancelled);
+        bank.Script.On("prepare b", _ => Vote.Yes);
+        Assert.Equal(1, (await bank.App.Operator.RetryAsync(new JobFilter { Ids = [job] })).Done);
+        await Eventually.SeeAsync(() => bank.App.ScalarAsync<long>("select count(*) from jobs.history where retry_of = $1 and state = 'succeeded'", job.Value), n => n == 1, "the copy has ended", bank.App.Log.Tail);
+        Assert.Single(bank.Script.Words, w => w == "prepare b");
+        await bank.TickAsync(id);
+        Assert.Equal(TransactionState.Committed, (await bank.EndedAsync(id)).State);
     }
 
     [Fact]
@@ -71,6 +94,7 @@ public sealed class OperatorTests
         Assert.Equal(["abort a", "prepare a"], bank.Script.Words.Order(StringComparer.Ordinal));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task The_deadline_comes_also_while_participants_hold_all_slots()
     {

@@ -30,6 +30,7 @@ public sealed class OrderTests
         Assert.Equal(TransactionState.Aborted, (await bank.EndedAsync(id)).State);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task The_time_for_which_it_was_parked_does_not_count()
     {

@@ -17,6 +17,7 @@ public sealed class SagaTests
         Assert.All(ended.Branches, x => Assert.Equal(BranchState.Committed, x.State));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_no_undoes_what_is_done_in_reverse_and_nothing_else()
     {
@@ -37,6 +38,27 @@ public sealed class SagaTests
         Assert.Equal(TransactionState.Aborted, ended.State);
         Assert.Contains("broken", ended.Reason, StringComparison.Ordinal);
         Assert.Equal(["run a", "run b", "run b", "undo b", "undo a"], bank.Script.Words);
+    }
+
+    [Fact]
+    public async Task A_no_of_a_later_attempt_is_undone_too_because_what_the_first_one_did_is_not_known()
+    {
+        await using var bank = await Bank.OpenAsync();
+        bank.Script.On("run b", c => c.Attempt == 1 ? throw new InvalidOperationException("broken") : Vote.No("sold out"));
+        var ended = await bank.EndedAsync(await bank.Transactions.BeginAsync(new Saga("trip").Then(new Book("a")).Then(new Book("b"))));
+        Assert.Equal((TransactionState.Aborted, "Branch 2 (trip.book): sold out"), (ended.State, ended.Reason));
+        Assert.Equal(["run a", "run b", "run b", "undo b", "undo a"], bank.Script.Words);
+    }
+
+    [Fact]
+    public async Task The_plan_says_how_often_a_step_is_tried_and_not_the_policy_of_its_service()
+    {
+        await using var bank = await Bank.OpenAsync(t => t.Step<Once, OnceStep>(new RetryPolicy(1, _ => TimeSpan.FromMilliseconds(10))));
+        bank.Script.On("run a", (Func<BranchContext, Vote>)(_ => throw new InvalidOperationException("broken")));
+        var ended = await bank.EndedAsync(await bank.Transactions.BeginAsync(new Saga("trip").Then(new Once("a"), new() { MaxAttempts = 3 })));
+        Assert.Equal(TransactionState.Aborted, ended.State);
+        Assert.Equal(["run a", "run a", "run a", "undo a"], bank.Script.Words);
+        Assert.Equal(2 * (1L << 32), bank.Script.Calls[^1].Context.Fence & ~0xFFFFFFFFL); // in the first round, by one job
     }
 
     [Fact]
@@ -81,6 +103,7 @@ public sealed class SagaTests
         Assert.Equal(["run a", "run a", "run a", "run b"], bank.Script.Words);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Undecided_at_its_deadline_the_step_that_runs_is_undone_after_its_end()
     {

@@ -7,6 +7,7 @@ namespace Jobs.Tests.Transactions;
 /// <summary>What is measured and traced of a transaction.</summary>
 public sealed class TelemetryTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_transaction_is_counted_where_it_begins_and_ends_and_a_late_answer_where_it_comes()
     {

@@ -1,5 +1,5 @@
--- Transactions that hold others up: prepared branches that wait over a minute for a decision; parked ones; undecided ones over a minute past their deadline, which no watch has aborted; and decisions that no
--- coordinator has heard of for a minute. Reads those that have not ended (an index), and their branches.
+-- Transactions that hold others up: prepared branches that wait over a minute for a decision; parked ones; undecided ones over a minute past their deadline, which no watch has aborted; decisions that no
+-- coordinator has heard of for a minute; and those that have not been carried out for an hour. Reads those that have not ended (an index), and their branches.
 with live as materialized (
   select t.id, t.state, t.mode, t.name, t.deadline_at, t.decided_at, d.decided_at as fixed_at
   from jobs.transaction t left join jobs.transaction_decision d on d.transaction_id = t.id where t.ended_at is null
@@ -12,6 +12,8 @@ with live as materialized (
   select l.id, l.deadline_at from live l where l.state = 'running' and l.fixed_at is null and l.deadline_at < now() - interval '1 minute'
 ), untold as (
   select l.id, l.fixed_at from live l where l.decided_at is null and l.fixed_at < now() - interval '1 minute'
+), unfinished as (
+  select l.id, l.decided_at from live l where l.state in ('committing', 'aborting') and l.decided_at < now() - interval '1 hour'
 )
 select 'transactions-in-doubt', count(*), min(d.since), min(d.id::text) from doubt d
 union all
@@ -20,3 +22,5 @@ union all
 select 'transactions-overdue', count(*), min(o.deadline_at), min(o.id::text) from overdue o
 union all
 select 'transactions-untold', count(*), min(u.fixed_at), min(u.id::text) from untold u
+union all
+select 'transactions-unfinished', count(*), min(u.decided_at), min(u.id::text) from unfinished u

@@ -27,11 +27,11 @@ internal static class Protocol
                 break;
             case (Answer.Refused, _):
                 branch.State = BranchState.Refused;
-                branch.Compensated &= row.Mode == TransactionMode.TwoPhase || !await turn.WasLastAsync(branch.Job!.Value, said.Attempt, ct); // a step that says no has done nothing
+                branch.Compensated &= row.Mode == TransactionMode.TwoPhase || !await WasOnlyAsync(branch, said, turn, ct); // a step that says no has done nothing
                 break;
             case (Answer.Unfit, _):
                 branch.State = BranchState.Refused;
-                branch.Compensated &= (branch.Round, said.Attempt) != (1, 1) || !await turn.WasLastAsync(branch.Job!.Value, said.Attempt, ct); // others, before or after this one, may have prepared
+                branch.Compensated &= !await WasOnlyAsync(branch, said, turn, ct);
                 break;
             case (Answer.Failed, _):
                 branch.State = BranchState.Refused;
@@ -41,6 +41,10 @@ internal static class Protocol
                 break;
         }
     }
+
+    /// <summary>Whether this answer is that of the only attempt there was. What others, before or after it, have done or will still do is not known.</summary>
+    private static async Task<bool> WasOnlyAsync(BranchRow branch, BranchReported said, Turn turn, CancellationToken ct) =>
+        (branch.Round, said.Attempt) == (1, 1) && await turn.WasLastAsync(branch.Job!.Value, said.Attempt, ct);
 
     /// <summary>Undecided: a no decides to abort, yes from all decides to commit. Else the next stage is asked, once the one before is done.</summary>
     public static async Task JudgeAsync(TransactionRow row, Turn turn, CancellationToken ct)

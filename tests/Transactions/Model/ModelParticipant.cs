@@ -62,11 +62,15 @@ internal sealed class ModelParticipant(World world, BranchRow branch, bool forwa
             return null;
         }
 
+        if (verb == Verb.Prepare && Truth == Truth.Nothing && world.Chance(0.12))
+        {
+            _fence = world.Chance(0.5) ? fence : _fence; // who refuses has nothing to write, and may leave no trace of it
+            return Answer.Refused;
+        }
+
         _fence = fence;
         switch (verb)
         {
-            case Verb.Prepare when Truth == Truth.Nothing && world.Chance(0.12):
-                return Answer.Refused;
             case Verb.Prepare:
                 if (Truth == Truth.Nothing)
                 {

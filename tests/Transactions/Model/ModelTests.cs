@@ -11,6 +11,7 @@ public sealed class ModelTests
     private const int Runs = 100_000;
     private const int Events = 40;
 
+    [Trait("Category", "Slow")]
     [Fact]
     public void No_order_of_events_leads_to_a_mixed_outcome_or_to_none()
     {

@@ -53,6 +53,7 @@ public sealed class PreparedReaperTests
         Assert.Equal((false, true), (await ledger.IsPreparedAsync(young), await ledger.IsPreparedAsync(others)));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task What_is_prepared_for_long_is_logged_as_an_error_with_its_name()
     {

@@ -67,6 +67,7 @@ public sealed class PreparedTransactionsTests
         Assert.Equal((100, false), (await ledger.AnnAsync(), await ledger.IsPreparedAsync(gid)));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Abort_that_meets_a_prepare_at_work_ends_only_when_that_cannot_stay_prepared()
     {

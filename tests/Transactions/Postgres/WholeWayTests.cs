@@ -44,6 +44,7 @@ public sealed class WholeWayTests
         await EndAsync(app, host);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Process_with_a_participant_database_sweeps_it()
     {
