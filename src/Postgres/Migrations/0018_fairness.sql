@@ -227,13 +227,16 @@ begin
 end $$;
 
 -- Whether jobs are blocked on a gate.
-create function jobs.is_awaited(p_gate text) returns boolean language plpgsql stable as $$
+create function jobs.is_awaited(p_gate text) returns boolean language plpgsql stable
+  set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan as $$
 begin
   return exists (select from jobs.job j where j.blocked_on = p_gate);
 end $$;
 
 -- Up to p_most of the jobs that are blocked on a gate, locked: those of fair queues in turn, the others by age, and by priority all of them; where there are both, they are merged by age. Not those of paused queues.
-create function jobs.next_blocked(p_gate text, p_most integer) returns setof uuid language plpgsql as $$
+-- Along the index, whatever the statistics say: a sort reads all that are blocked.
+create function jobs.next_blocked(p_gate text, p_most integer) returns setof uuid language plpgsql
+  set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_paused text[] := array(select q.name from jobs.queue q where q.paused_at is not null and (q.paused_until is null or q.paused_until > now()));
   v_turns  uuid[];
