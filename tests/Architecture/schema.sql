@@ -491,6 +491,7 @@ declare
   v_permit timestamptz;
   v_now    timestamptz;
   v_sent   integer;
+  v_next   uuid[];
 begin
   for v_gate in
     select g.*, r.name, r.counts, coalesce(g.slots, r.slots) as most, r.algorithm, coalesce(g.amount, r.amount) as tokens,
@@ -520,10 +521,10 @@ begin
       end loop;
     end if;
     if v_room > 0 then
+      v_next := array(select n.id from jobs.next_blocked(v_gate.id, v_room) n (id)); -- 0018_fairness.sql
       return query
-      with first as materialized (select n.id from jobs.next_blocked(v_gate.id, v_room) n (id)) -- 0018_fairness.sql
       update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), blocked_on = null, woken_at = now()
-      from first f where j.id = f.id and j.state = 'blocked' and j.blocked_on = v_gate.id
+      where j.id = any(v_next) and j.state = 'blocked' and j.blocked_on is not distinct from v_gate.id -- not `=`: its index would be walked from end to end
       returning j.id, j.dispatch, j.queue, least(31, greatest(1, j.priority) + 1)::smallint, j.type;
       get diagnostics v_sent = row_count;
       update jobs.gate g set
@@ -979,6 +980,9 @@ CREATE OR REPLACE FUNCTION jobs.is_awaited(p_gate text)
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return exists (select from jobs.job j where j.blocked_on = p_gate);
@@ -1124,6 +1128,10 @@ $function$
 CREATE OR REPLACE FUNCTION jobs.next_blocked(p_gate text, p_most integer)
  RETURNS SETOF uuid
  LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_sort TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_paused text[] := array(select q.name from jobs.queue q where q.paused_at is not null and (q.paused_until is null or q.paused_until > now()));

@@ -156,6 +156,7 @@ internal sealed class Arena : IAsyncDisposable
     public async Task<T?> AskAsync<T>(string sql, params object[] values)
     {
         await using var command = Db.CreateCommand(sql.Replace("jobs.", Schema + "."));
+        command.CommandTimeout = 120; // to drop a database is to wait for a checkpoint
         foreach (var value in values)
         {
             command.Parameters.Add(new NpgsqlParameter { Value = value });

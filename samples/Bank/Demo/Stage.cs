@@ -153,6 +153,7 @@ internal sealed class Stage : IAsyncDisposable
     private async Task ExecuteAsync(string sql, CancellationToken ct)
     {
         await using var command = Database.CreateCommand(sql);
+        command.CommandTimeout = 300; // dropping a database waits for a checkpoint, which may have much to write
         await command.ExecuteNonQueryAsync(ct);
     }
 

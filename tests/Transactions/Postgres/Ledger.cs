@@ -35,12 +35,16 @@ internal sealed class Ledger : IAsyncDisposable
 
     public PreparedTransactions Verbs => Database.Verbs;
 
+    /// <summary>Seconds. Dropping a database waits for a checkpoint, which may have to write down all that the tests before it have left.</summary>
+    private const int Checkpoint = 300;
+
     public static async Task<Ledger> CreateAsync(Decided? decided = null, Action<ParticipantDatabaseOptions>? configure = null)
     {
         var server = NpgsqlDataSource.Create(await Servers.CurrentPostgres);
         var name = "p" + Guid.NewGuid().ToString("N")[..12];
         await using (var create = server.CreateCommand($"create database {name}"))
         {
+            create.CommandTimeout = Checkpoint;
             await create.ExecuteNonQueryAsync();
         }
 
@@ -110,6 +114,7 @@ internal sealed class Ledger : IAsyncDisposable
         await Source.DisposeAsync();
         await using (var drop = _server.CreateCommand($"drop database {name} with (force)"))
         {
+            drop.CommandTimeout = Checkpoint;
             await drop.ExecuteNonQueryAsync();
         }
 
