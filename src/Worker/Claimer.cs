@@ -53,14 +53,14 @@ internal sealed partial class Claimer(
     /// </summary>
     public async Task RunAsync(CancellationToken leave, CancellationToken stop)
     {
-        slots.Vacancies.Open(true);
+        slots.Vacancies.Open();
         try
         {
             await TakeAllAsync(leave, stop);
         }
         finally
         {
-            admissions.Admit(slots.Vacancies.Open(false));
+            admissions.Admit(slots.Vacancies.Close());
         }
     }
 

@@ -29,16 +29,25 @@ internal sealed class Vacancies
         }
     }
 
-    /// <summary>From now on its claimer looks for them, or does not any more.</summary>
-    /// <returns>The gates that nobody has looked at.</returns>
-    public string[] Open(bool open)
+    /// <summary>From now on its claimer looks for them.</summary>
+    public void Open()
     {
         lock (_lock)
         {
-            _open = open;
+            _open = true;
+        }
+    }
+
+    /// <summary>It does not any more.</summary>
+    /// <returns>The gates that nobody has looked at.</returns>
+    public string[] Close()
+    {
+        lock (_lock)
+        {
+            _open = false;
         }
 
-        return open ? [] : Take().Gates;
+        return Take().Gates;
     }
 
     /// <summary>So many jobs have ended, and somebody waits at these gates. False: no claimer is there to take them.</summary>

@@ -150,7 +150,7 @@ public sealed class PauseTests
     [Fact]
     public async Task No_claim_begins_after_the_pause_has_returned()
     {
-        const int Rounds = 300;
+        const int Rounds = 1000;
         const int Claimers = 3;
         await using var app = await TestApp.CreateAsync();
         var before = 0;
