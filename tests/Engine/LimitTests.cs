@@ -41,6 +41,32 @@ public sealed class LimitTests
     }
 
     [Fact]
+    public async Task Who_ends_a_job_at_a_limit_starts_the_next_one_without_a_ticket()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Limits.SetAsync(new JobLimit("one") { Queue = "default", Slots = 1 });
+        var gates = new Gates();
+        var worker = await app.WorkerAsync(gates.RunAsync);
+        using var measured = new Measured(worker);
+        await app.Jobs.EnqueueAsync(new Work(1));
+        await gates.BegunAsync(1);
+        foreach (var number in Enumerable.Range(2, 4))
+        {
+            await app.InStateAsync(await app.Jobs.EnqueueAsync(new Work(number)), JobState.Blocked);
+        }
+
+        foreach (var number in Enumerable.Range(1, 5))
+        {
+            await gates.BegunAsync(number);
+            gates.Open(number);
+        }
+
+        await app.AllEndedAsync(5);
+        await measured.SeeAsync("jobs.claimed", "queue=default", 5);
+        Assert.Equal(0, measured["jobs.tickets.published"]); // the first tickets were sent by the process that enqueued, and no scheduler runs
+    }
+
+    [Fact]
     public async Task Each_value_of_a_key_has_its_own_slots_and_jobs_without_it_have_no_limit()
     {
         await using var app = await TestApp.CreateAsync();
