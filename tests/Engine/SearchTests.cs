@@ -6,7 +6,11 @@ public sealed class SearchTests : IAsyncLifetime
     private readonly Guid _session = Guid.NewGuid();
     private TestApp _app = null!;
 
-    public async Task InitializeAsync() => _app = await TestApp.CreateAsync();
+    public async Task InitializeAsync()
+    {
+        _app = await TestApp.CreateAsync();
+        await _app.EarlierAsync();
+    }
 
     public async Task DisposeAsync() => await _app.DisposeAsync();
 

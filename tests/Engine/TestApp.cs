@@ -172,6 +172,14 @@ internal sealed class TestApp : IAsyncDisposable
         return await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>Room for ends of before today: a new schema has partitions from today on, and a test may run a minute after midnight.</summary>
+    public Task EarlierAsync() => SqlAsync("""
+        do $$ begin
+          execute format('create table jobs.history_succeeded_earlier partition of jobs.history_succeeded for values from (minvalue) to (%L)', date_trunc('day', now(), 'UTC'));
+          execute format('create table jobs.history_other_earlier partition of jobs.history_other for values from (minvalue) to (%L)', date_trunc('week', now(), 'UTC'));
+        end $$
+        """);
+
     public async Task<NpgsqlConnection> ConnectAsync() => await _database!.OpenConnectionAsync();
 
     public string InSchema(string sql) => Statements.InSchema(sql, Schema);

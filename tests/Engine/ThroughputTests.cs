@@ -15,6 +15,7 @@ public sealed class ThroughputTests : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _app = await TestApp.CreateAsync();
+        await _app.EarlierAsync();
         _host = _app.Build(_ => { });
     }
 
