@@ -19,11 +19,7 @@ public sealed class OrderTests
         var store = bank.Host.Services.GetRequiredService<TransactionStore>();
         await using var connection = await bank.App.ConnectAsync();
         await using var turn = await connection.BeginTransactionAsync();
-        await using (var held = new Npgsql.NpgsqlCommand(store.Lock(id.Value).Format.Replace("{0}", "$1", StringComparison.Ordinal), connection, turn) { Parameters = { new() { Value = id.Value } } })
-        {
-            await held.ExecuteNonQueryAsync();
-        }
-
+        Assert.NotNull(await store.LockAsync(id.Value, turn, default));
         Assert.True(await bank.Transactions.AbortAsync(id, "by hand").WaitAsync(Eventually.Patience));
         Assert.Equal(("abort", "by hand"), await store.DecideIfUndecidedAsync(id.Value, "commit", null, turn, default));
         await turn.CommitAsync();
