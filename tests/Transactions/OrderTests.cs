@@ -67,6 +67,28 @@ public sealed class OrderTests
         Assert.Equal((TransactionState.Aborted, "refunded by hand"), await bank.EndedAsync(id) is var ended ? (ended.State, ended.Branches[0].Reason) : default);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_waits_to_look_after_a_transaction_is_gone_when_that_has_ended(bool refused)
+    {
+        await using var bank = await Bank.OpenAsync();
+        var (asked, open) = (new TaskCompletionSource(), new TaskCompletionSource());
+        bank.Script.On("prepare b", async (_, ct) =>
+        {
+            asked.TrySetResult();
+            await open.Task.WaitAsync(ct);
+            return refused ? Vote.No("no") : Vote.Yes;
+        });
+        var id = await bank.BeginAsync("a", "b");
+        await asked.Task.WaitAsync(Eventually.Patience);
+        Assert.Equal("scheduled", await bank.App.ScalarAsync<string>("select j.state::text from jobs.transaction t join jobs.job j on j.id = t.watch where t.id = $1", id.Value));
+        open.SetResult();
+        Assert.Equal(refused ? TransactionState.Aborted : TransactionState.Committed, (await bank.EndedAsync(id)).State);
+        await Eventually.SeeAsync(bank.App.LiveAsync, n => n == 0, "nothing is live");
+        Assert.Equal(0, await bank.App.ScalarAsync<long>("select count(*) from jobs.history where type = 'transaction.watch'")); // it has not looked in vain
+    }
+
     [Fact]
     public async Task Doctor_misses_the_coordinator_and_the_watch_while_there_is_a_transaction()
     {
