@@ -10,6 +10,8 @@ namespace Jobs.Transactions;
 /// </summary>
 internal sealed class Ends : IDisposable, IAsyncDisposable
 {
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
     private readonly TransactionStore _store;
     private readonly Session _session;
     private readonly Signals _signals;
@@ -68,7 +70,7 @@ internal sealed class Ends : IDisposable, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Dispose();
-        await _telling;
+        await _telling.WaitAsync(Grace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // a hint is not worth more
     }
 
     private async Task TellAsync(Task before)
