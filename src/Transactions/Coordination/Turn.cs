@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Transactions;
 
 /// <summary>
-/// One message's work on one transaction: the row is held, the state changes, and the jobs that follow from that are enqueued, or none of it happened. <see cref="StoredTurn"/> does that in Postgres; the model
+/// The work of a message, or of some that came together, on one transaction: the row is held, the state changes, and the jobs that follow from that are enqueued, or none of it happened. <see cref="StoredTurn"/> does that in Postgres; the model
 /// of the tests does it in memory.
 /// </summary>
 internal abstract class Turn(ILogger log)
@@ -20,6 +20,9 @@ internal abstract class Turn(ILogger log)
 
     /// <summary>Jobs whose outcome does not matter any more.</summary>
     protected IReadOnlyCollection<Guid> Unneeded => _unneeded;
+
+    /// <summary>Something follows from what was heard.</summary>
+    public bool HasAsked => _asked.Count > 0 || _unneeded.Count > 0;
 
     /// <summary>T4: decides, or learns what was decided by somebody else meanwhile. Nobody is told before the commit of this turn.</summary>
     public abstract Task DecideAsync(TransactionRow row, bool commit, string? reason, CancellationToken ct);
@@ -59,7 +62,7 @@ internal abstract class Turn(ILogger log)
     public async Task RepairAsync(TransactionRow row, CancellationToken ct)
     {
         var asked = row.Branches.Where(b => b is { IsAsked: true, Job: not null }).ToList();
-        var live = await LiveAsync(asked.SelectMany(b => new[] { b.Job, b.After }).OfType<Guid>(), ct);
+        var live = await LiveAsync([.. asked.SelectMany(b => new[] { b.Job, b.After }).OfType<Guid>()], ct);
         foreach (var branch in asked)
         {
             if (!live.ContainsKey(branch.Job!.Value))
@@ -89,7 +92,7 @@ internal abstract class Turn(ILogger log)
     public static T Read<T>(byte[] arguments) => JsonSerializer.Deserialize<T>(arguments, Json) ?? throw new JsonException("The arguments are null.");
 
     /// <summary>Those of the jobs that have not ended, and which attempt of them runs.</summary>
-    protected abstract Task<Dictionary<Guid, int?>> LiveAsync(IEnumerable<Guid> jobs, CancellationToken ct);
+    protected abstract Task<Dictionary<Guid, int?>> LiveAsync(IReadOnlyCollection<Guid> jobs, CancellationToken ct);
 
     /// <summary>The earlier jobs that the asked ones have to wait for.</summary>
     protected async Task<HashSet<Guid>> WaitedForAsync(CancellationToken ct)
@@ -99,7 +102,7 @@ internal abstract class Turn(ILogger log)
             return [];
         }
 
-        var live = await LiveAsync(_asked.Select(a => a.Before).OfType<Guid>(), ct);
+        var live = await LiveAsync([.. _asked.Select(a => a.Before).OfType<Guid>()], ct);
         return [.. from asked in _asked
                    where asked.Before is { } before && live.ContainsKey(before) && !(asked.Answered > 0 && live[before] == asked.Answered)
                    select asked.Before!.Value];

@@ -36,22 +36,29 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
     /// Does the work and prepares it, unless that has been done. <paramref name="work"/> is given a connection with an open transaction, which it must neither end nor leave failed. A vote of no, and every
     /// exception, rolls back and leaves nothing.
     /// </summary>
+    /// <param name="gid">The branch.</param>
+    /// <param name="work">See above.</param>
+    /// <param name="ct">Cancelled when the job is to stop.</param>
+    /// <param name="first">Nobody is known to have tried before, so that is not looked for; whoever has is met at the branch's row.</param>
     /// <exception cref="NoRoomException">The server has no room for one more prepared transaction. Try again, but not for long: see there.</exception>
     /// <exception cref="JobsException">Another try is still working, or the work ended its transaction or went on after an error. Try again.</exception>
-    public async Task<Vote> PrepareAsync(BranchGid gid, Func<NpgsqlConnection, Task<Vote>> work, CancellationToken ct)
+    public async Task<Vote> PrepareAsync(BranchGid gid, Func<NpgsqlConnection, Task<Vote>> work, CancellationToken ct, bool first = false)
     {
-        for (var n = 1; n <= PrepareTries; n++)
+        for (var n = first ? 0 : 1; n <= PrepareTries; n++)
         {
-            var (prepared, known, buried) = await LookAsync(gid, ct);
-            if (buried)
+            if (n > 0)
             {
-                log.PrepareRefused(gid.Value);
-                return Vote.No("The branch was aborted before it was prepared.");
-            }
+                var (prepared, known, buried) = await LookAsync(gid, ct);
+                if (buried)
+                {
+                    log.PrepareRefused(gid.Value);
+                    return Vote.No("The branch was aborted before it was prepared.");
+                }
 
-            if (prepared || known)
-            {
-                return Vote.Yes; // by a try that did not live to say so
+                if (prepared || known)
+                {
+                    return Vote.Yes; // by a try that did not live to say so
+                }
             }
 
             await using var connection = await source.OpenConnectionAsync(ct);
@@ -68,8 +75,7 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
                 return vote;
             }
 
-            await CheckAsync(connection, gid, entered, ct);
-            await PrepareAsync(connection, gid, ct);
+            await PrepareAsync(connection, gid, entered, ct);
             return vote;
         }
 
@@ -203,35 +209,33 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
     }
 
     /// <summary>
-    /// The transaction is still the one that wrote the row, and has not failed. Postgres answers <c>prepare transaction</c> in a failed one, or in none, with a rollback and no error: a yes would be voted for nothing.
+    /// Prepares, if the transaction is still the one that wrote the row and has not failed; that is asked on the way. Postgres answers <c>prepare transaction</c> in a failed one, or in none, with a rollback and
+    /// no error: a yes would be voted for nothing.
     /// </summary>
-    private static async Task CheckAsync(NpgsqlConnection connection, BranchGid gid, string entered, CancellationToken ct)
+    private async Task PrepareAsync(NpgsqlConnection connection, BranchGid gid, string entered, CancellationToken ct)
     {
-        string? now;
         try
         {
-            await using var read = connection.Participant("read_transaction");
-            now = await read.ExecuteScalarAsync(ct) as string;
+            await using var prepare = new NpgsqlBatch(connection)
+            {
+                BatchCommands =
+                {
+                    new NpgsqlBatchCommand(ParticipantSql.Text("fail_if_another_transaction")) { Parameters = { new NpgsqlParameter { Value = entered } } },
+                    new NpgsqlBatchCommand($"prepare transaction {gid.Literal}"),
+                },
+            };
+            CrashPoint.Hit("P1");
+            await prepare.ExecuteNonQueryAsync(ct);
+            CrashPoint.Hit("P2");
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InFailedSqlTransaction)
         {
             throw new JobsException($"The work of {gid} voted yes after one of its statements had failed, so Postgres would prepare nothing. Let the exception through, vote no, or use a savepoint.", e);
         }
-
-        if (now != entered)
+        catch (PostgresException e) when (e is { SqlState: PostgresErrorCodes.DivisionByZero, Where: null })
         {
-            throw new JobsException($"The work of {gid} ended the transaction that it was given. It must not commit or roll back: what it wrote is committed when all branches have voted yes.");
-        }
-    }
-
-    private async Task PrepareAsync(NpgsqlConnection connection, BranchGid gid, CancellationToken ct)
-    {
-        try
-        {
-            await using var prepare = new NpgsqlCommand($"prepare transaction {gid.Literal}", connection);
-            CrashPoint.Hit("P1");
-            await prepare.ExecuteNonQueryAsync(ct);
-            CrashPoint.Hit("P2");
+            // Ours; that of a deferred trigger, of which prepare is the first to hear, says where it happened.
+            throw new JobsException($"The work of {gid} ended the transaction that it was given. It must not commit or roll back: what it wrote is committed when all branches have voted yes.", e);
         }
         catch (PostgresException e) when (e is { SqlState: PostgresErrorCodes.OutOfMemory, Routine: "MarkAsPreparing" } or { SqlState: PostgresErrorCodes.ObjectNotInPrerequisiteState })
         {
