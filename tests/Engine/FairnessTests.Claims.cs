@@ -110,6 +110,12 @@ public sealed partial class FairnessTests
 
                 var most = random.Next(1, 20);
                 var (taken, _) = await TakeAsync(app, connection, most);
+                if (waiting.Values.All(v => v.Count == 0))
+                {
+                    Assert.Empty(taken); // and what was chosen stays as it is
+                    continue;
+                }
+
                 var left = await app.ScalarAsync<Guid[]?>("select a.ids[t.used + 1:] from jobs.fair_turn t join jobs.fair_ahead a using (line, priority) where t.used < t.kept") ?? [];
                 var expected = new List<Guid>();
                 while (expected.Count < most && ahead.TryDequeue(out var next))
