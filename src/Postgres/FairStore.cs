@@ -14,10 +14,17 @@ internal sealed class FairStore(Database database)
             await using var command = database.Command("set_fairness", Param.Of(queue), Param.Texts(key?.Split('.')));
             return await command.ExecuteNonQueryAsync(c);
         }, "set fairness", database.Log, ct, Transient.Few);
-        if (key is not null)
+        if (key is null)
         {
-            await FillAsync(queue, ct);
+            return;
         }
+
+        await FillAsync(queue, ct);
+        await Transient.RetryAsync(async c =>
+        {
+            await using var command = database.Command("mark_passed", Param.Of(queue), Param.Texts(key.Split('.')));
+            return await command.ExecuteNonQueryAsync(c);
+        }, "mark a fair queue as passed", database.Log, ct);
     }
 
     /// <returns>False: the queue is not fair.</returns>

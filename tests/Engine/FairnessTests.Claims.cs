@@ -71,18 +71,20 @@ public sealed partial class FairnessTests
         var seed = Random.Shared.Next();
         var random = new Random(seed);
         await using var connection = await app.ConnectAsync();
-        for (var round = 0; round < 12; round++)
+        for (var round = 0; round < 24; round++)
         {
-            await app.SqlAsync("delete from jobs.job; delete from jobs.fair_weight; update jobs.fair_turn set value = '', rest = 0;");
+            var (weighted, kept) = (round % 2 == 1, round % 4 >= 2); // without any weights another statement finds the order; what was chosen is used up, or is always too old
+            await app.SqlAsync("delete from jobs.job; delete from jobs.fair_weight; update jobs.fair_turn set value = '', rest = 0, chosen = 0, kept = 0, used = 0;");
             var waiting = new SortedDictionary<string, SortedSet<Guid>>(StringComparer.Ordinal);
             var weights = new Dictionary<string, int>();
+            var ahead = new Queue<Turn>();
             var (last, rest) = ("", 0);
             for (var step = 0; step < 12; step++)
             {
                 for (var n = random.Next(4); n > 0; n--)
                 {
                     var value = ((char)('a' + random.Next(6))).ToString();
-                    if (weights.TryAdd(value, round % 2 == 0 ? 1 : random.Next(1, 5)) && round % 2 == 1) // without any weights another statement finds the order
+                    if (weights.TryAdd(value, weighted ? random.Next(1, 5) : 1) && weighted)
                     {
                         await app.Operator.SetFairWeightAsync(Queue, value, weights[value]);
                     }
@@ -90,38 +92,115 @@ public sealed partial class FairnessTests
                     var ids = Enumerable.Range(0, random.Next(1, 12)).Select(_ => JobId.New().Value).Order().ToArray();
                     await app.SqlAsync("insert into jobs.job (id, type, queue, priority, state, ticket_at, args, fair) select i, 'test.work', 'default', 16, 'queued', now(), '{}', $2 from unnest($1::uuid[]) i", ids, value);
                     waiting.TryAdd(value, []);
-                    foreach (var id in ids)
-                    {
-                        waiting[value].Add(id);
-                    }
+                    waiting[value].UnionWith(ids);
+                }
+
+                if (waiting.Values.SelectMany(v => v).ToArray() is { Length: > 0 } all && random.Next(3) == 0) // somebody else takes one
+                {
+                    var gone = all[random.Next(all.Length)];
+                    await app.SqlAsync("delete from jobs.job where id = $1", gone);
+                    waiting.Values.Single(v => v.Contains(gone)).Remove(gone);
+                }
+
+                await app.SqlAsync("update jobs.fair_turn set chosen_at = case when $1 then timestamptz 'infinity' else '-infinity' end", kept);
+                if (!kept)
+                {
+                    ahead.Clear();
                 }
 
                 var most = random.Next(1, 20);
-                var expected = new List<Guid>();
-                while (expected.Count < most && waiting.Values.Any(q => q.Count > 0))
+                var (taken, _) = await TakeAsync(app, connection, most);
+                if (waiting.Values.All(v => v.Count == 0))
                 {
-                    if (rest == 0 || !waiting.TryGetValue(last, out var own) || own.Count == 0)
-                    {
-                        last = waiting.Where(w => w.Value.Count > 0).Select(w => w.Key).OrderBy(k => string.CompareOrdinal(k, last) <= 0).ThenBy(k => k, StringComparer.Ordinal).First();
-                        rest = weights[last];
-                    }
-
-                    expected.Add(waiting[last].Min);
-                    waiting[last].Remove(expected[^1]);
-                    rest = waiting[last].Count == 0 ? 0 : rest - 1;
+                    Assert.Empty(taken); // and what was chosen stays as it is
+                    continue;
                 }
 
-                var (taken, _) = await TakeAsync(app, connection, most);
+                var left = await app.ScalarAsync<Guid[]?>("select a.ids[t.used + 1:] from jobs.fair_turn t join jobs.fair_ahead a using (line, priority) where t.used < t.kept") ?? [];
+                var expected = new List<Guid>();
+                while (expected.Count < most && ahead.TryDequeue(out var next))
+                {
+                    if (waiting[next.Value].Remove(next.Id))
+                    {
+                        expected.Add(next.Id);
+                        (last, rest) = (next.Value, next.Rest);
+                    }
+                }
+
+                if (expected.Count < most)
+                {
+                    var want = most - expected.Count;
+                    ahead = new(Turns(waiting, weights, last, rest, want + left.Length));
+                    for (; want > 0 && ahead.TryDequeue(out var next); want--)
+                    {
+                        waiting[next.Value].Remove(next.Id);
+                        expected.Add(next.Id);
+                        (last, rest) = (next.Value, next.Rest);
+                    }
+                }
+
                 Assert.True(expected.SequenceEqual(taken), $"seed {seed}, round {round}, step {step}");
+                Assert.True(ahead.Select(t => t.Id).SequenceEqual(left), $"ahead: seed {seed}, round {round}, step {step}");
                 await app.SqlAsync("delete from jobs.job where id = any($1)", taken);
             }
         }
     }
 
-    private static async Task<(Guid[] Ids, string Values)> TakeAsync(TestApp app, NpgsqlConnection connection, int most)
+    [Fact]
+    public async Task What_was_chosen_ahead_is_used_by_claims_of_the_same_types_while_it_is_young_and_what_has_changed_is_passed_over()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await EnqueueAsync(app, 'a', 8);
+        await EnqueueAsync(app, 'b', 8);
+        await using var connection = await app.ConnectAsync();
+        await TakeAndEndAsync("ab", "'{test.work}'"); // chooses two
+        await app.SqlAsync("update jobs.fair_turn set chosen_at = 'infinity' where chosen > 0");
+        await TakeAndEndAsync("ab", "'{test.work}'"); // chooses four: a b a b
+        await app.SqlAsync("update jobs.fair_turn set chosen_at = 'infinity' where chosen > 0");
+        await EnqueueAsync(app, 'c', 4);
+        await app.SqlAsync("update jobs.job set state = 'scheduled', ticket_at = null, due_at = now() where id = (select min(id::text)::uuid from jobs.job where fair = 'a')");
+        await TakeAndEndAsync("bca", "'{test.work}'");
+        await app.SqlAsync("update jobs.fair_turn set chosen_at = 'infinity' where chosen > 0");
+        await EnqueueAsync(app, 'B', 2);
+        await TakeAndEndAsync("bcB", "'{test.work,test.other}'");
+
+        async Task TakeAndEndAsync(string values, string types)
+        {
+            var (taken, order) = await TakeAsync(app, connection, values.Length, types);
+            Assert.Equal(values, order);
+            await app.SqlAsync("delete from jobs.job where id = any($1)", taken);
+        }
+    }
+
+    private sealed record Turn(Guid Id, string Value, int Rest);
+
+    /// <summary>Who is served next, in order, by deficit round robin.</summary>
+    private static List<Turn> Turns(SortedDictionary<string, SortedSet<Guid>> waiting, Dictionary<string, int> weights, string last, int rest, int most)
+    {
+        var left = waiting.ToDictionary(w => w.Key, w => new SortedSet<Guid>(w.Value));
+        List<Turn> turns = [];
+        while (turns.Count < most && left.Values.Any(q => q.Count > 0))
+        {
+            if (rest == 0 || !left.TryGetValue(last, out var own) || own.Count == 0)
+            {
+                last = left.Where(w => w.Value.Count > 0).Select(w => w.Key).OrderBy(k => string.CompareOrdinal(k, last) <= 0).ThenBy(k => k, StringComparer.Ordinal).First();
+                rest = weights[last];
+            }
+
+            var id = left[last].Min;
+            left[last].Remove(id);
+            rest = left[last].Count == 0 ? 0 : rest - 1;
+            turns.Add(new(id, last, rest));
+        }
+
+        return turns;
+    }
+
+    private static async Task<(Guid[] Ids, string Values)> TakeAsync(TestApp app, NpgsqlConnection connection, int most, string types = "'{test.work}'")
     {
         await using var command = new NpgsqlCommand(app.InSchema(
-            "select t.ids, (select string_agg(j.fair, '' order by array_position(t.ids, j.id)) from jobs.job j where j.id = any(t.ids)) from jobs.take_fair('default', 'queued', '{test.work}', '{}', $1) t"), connection);
+            $"select t.ids, (select string_agg(j.fair, '' order by array_position(t.ids, j.id)) from jobs.job j where j.id = any(t.ids)) from jobs.take_fair('default', 'queued', {types}, '{{}}', $1) t"), connection);
         command.Parameters.Add(new NpgsqlParameter { Value = most });
         await using var reader = await command.ExecuteReaderAsync();
         await reader.ReadAsync();

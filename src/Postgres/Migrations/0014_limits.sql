@@ -104,6 +104,7 @@ declare
   v_rated    integer;
   v_flat     boolean;   -- a rate, if there is one, is one for all these jobs, a token each
   v_n        integer;
+  v_places   tid[];     -- in a fair queue: where the rows of p_ids are
   v_fair     boolean := exists (select from jobs.fair_queue f where f.name = p_queue);
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('jobs.limits', 0));
@@ -120,9 +121,19 @@ begin
     return;
   end if;
   if v_fair then -- any of its jobs
-    select f.ids, f.dispatches into p_ids, p_dispatches from jobs.fair_queue q cross join lateral
-      jobs.choose_fair(p_session, p_queue, p_types, v_rules > 0 or not q.filled or q.key is null or exists (select from jobs.gate), p_ids, p_dispatches) f where q.name = p_queue;
+    select f.ids, f.dispatches, f.places into p_ids, p_dispatches, v_places from jobs.fair_queue q cross join lateral
+      jobs.choose_fair(p_session, p_queue, p_types, v_rules > 0 or not q.passed or q.key is null or exists (select from jobs.gate), p_ids, p_dispatches) f where q.name = p_queue;
     return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
+    if v_rules = 0 then -- they are locked
+      return query
+      update jobs.job j set
+        state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
+        unique_key = case when j.unique_waiting then null else j.unique_key end, unique_was = case when j.unique_waiting then j.unique_key end
+      from unnest(p_ids, v_places) as t (id, place)
+      where j.ctid = t.place and j.id = t.id and j.state = 'queued'
+      returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, false, 0::float8;
+      return;
+    end if;
   end if;
   if v_alone then
     select r.key into v_path from jobs.limit_rule r where r.name || ':' = v_names[1];
