@@ -9,6 +9,8 @@ namespace Jobs.Postgres;
 /// </summary>
 internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connection, NpgsqlTransaction transaction, bool pending)
 {
+    private const int Few = 16;
+
     private readonly Dictionary<JobId, Enqueued> _fates = [];
     private readonly HashSet<Guid> _written = [];
 
@@ -37,8 +39,13 @@ internal sealed class GeneralEnqueue(Database database, NpgsqlConnection connect
             await CheckBatchesAsync(left, ct);
         }
 
-        // New ids and nothing to decide: the cheap statement.
+        // New ids and nothing to decide: the cheap statement; but a few are not worth one of their own where the other is needed anyway.
         var plain = again || pending ? [] : left.Where(j => j.IsPlainButForColumns).ToList();
+        if (plain.Count <= Few && left.Any(j => !j.IsPlainButForColumns && j.Ties?.UniqueKey is null))
+        {
+            plain = [];
+        }
+
         await InsertTiedAsync(plain, ct);
         await InsertAsync("enqueue_any", [.. left.Where(j => j.Ties?.UniqueKey is null && (plain.Count == 0 || !j.IsPlainButForColumns))], null, again, ct);
         foreach (var group in left.Where(j => j.Ties?.UniqueKey is not null).GroupBy(j => j.Ties!.OnConflict).OrderBy(g => g.Key))

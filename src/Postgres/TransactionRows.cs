@@ -6,6 +6,9 @@ internal sealed record NewTransaction(
 {
     /// <summary>W3C traceparent of the span that begins it.</summary>
     public string? Trace { get; init; }
+
+    /// <summary>Of its jobs the one that looks after it.</summary>
+    public required Guid Watch { get; init; }
 }
 
 /// <summary>One of its branches. Job: that of its first stage; null: its turn is later.</summary>
@@ -13,6 +16,16 @@ internal sealed record NewBranch(int Stage, string Kind, string Queue, byte[] Ar
 
 /// <summary>What a branch's job finds in its row.</summary>
 internal sealed record BranchToDo(int Round, byte[] Arguments, int? MaxAttempts, int? ParkAfter, string Mode, Guid? Job);
+
+/// <summary>A transaction as its coordinator finds it, locked. LockedAt: when that was, by the database clock.</summary>
+internal sealed record HeldTransaction(
+    string Name, string Mode, string State, short Priority, DateTimeOffset DeadlineAt, DateTimeOffset? DecidedAt, DateTimeOffset? EndedAt, string? Reason, DateTimeOffset CreatedAt, string? Trace,
+    DateTimeOffset LockedAt, List<HeldBranch> Branches);
+
+/// <summary>One of its branches. IsLive: its job has not ended. Running: the attempt of that which runs.</summary>
+internal sealed record HeldBranch(
+    int Number, int Stage, string Kind, string Queue, bool Compensated, string State, int Round, string? Verb, Guid? Job, Guid? After, int? Answered, string? Reason,
+    DateTimeOffset? AskedAt, DateTimeOffset? VotedAt, DateTimeOffset? EndedAt, bool IsLive, int? Running);
 
 /// <summary>A transaction as it is seen from outside.</summary>
 internal sealed record SeenTransaction(

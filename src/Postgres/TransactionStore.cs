@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Npgsql;
 
 namespace Jobs.Postgres;
@@ -33,7 +32,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await using var command = Command(transaction, "begin_transaction", Param.Of(begun.Id), Param.Of(begun.Name), Param.Of(begun.Mode), Param.Of((short)begun.Priority),
             Param.Of(begun.TimeoutSeconds), Param.Of(branches.Select(b => b.Stage).ToArray()), Param.Of(branches.Select(b => b.Kind).ToArray()),
             Param.Of(branches.Select(b => b.Queue).ToArray()), Param.Json([.. branches.Select(b => b.Arguments)]), Param.Of(branches.Select(b => b.Compensated).ToArray()),
-            Param.Of(branches.Select(b => b.MaxAttempts).ToArray()), Param.Of(branches.Select(b => b.ParkAfter).ToArray()), Param.Of(branches.Select(b => b.Job).ToArray()), Param.Text(begun.Trace));
+            Param.Of(branches.Select(b => b.MaxAttempts).ToArray()), Param.Of(branches.Select(b => b.ParkAfter).ToArray()), Param.Of(branches.Select(b => b.Job).ToArray()), Param.Text(begun.Trace), Param.Of(begun.Watch));
         return await command.ExecuteNonQueryAsync(ct) == 0 ? [] : await EnqueueAsync(begun.Jobs, transaction, pending, ct);
     }
 
@@ -45,8 +44,32 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         return fates is null || pending ? [] : [.. from row in rows where fates[row.Id].Fate == EnqueueFate.Queued select new Ticket(row.Id, 1, row.Queue, row.Priority, row.Type)];
     }
 
-    /// <summary>Loads a transaction's row for the context that maps it, and locks it.</summary>
-    public FormattableString Lock(Guid id) => FormattableStringFactory.Create(database.Sql["lock_transaction"].Replace("$1", "{0}", StringComparison.Ordinal), id);
+    /// <summary>Locks a transaction until the end of the caller's and reads it, in one round trip; null: there is none.</summary>
+    public async Task<HeldTransaction?> LockAsync(Guid id, NpgsqlTransaction transaction, CancellationToken ct)
+    {
+        await using var batch = new NpgsqlBatch(transaction.Connection, transaction);
+        foreach (var statement in new[] { "lock_transaction", "load_branches" })
+        {
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(database.Sql[statement]) { Parameters = { Param.Of(id) } });
+        }
+
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        if (!await reader.ReadAsync(ct))
+        {
+            return null;
+        }
+
+        var held = new HeldTransaction(reader.GetString(0), reader.GetString(1), reader.GetString(2), reader.GetInt16(3), reader.GetFieldValue<DateTimeOffset>(4), Time(reader, 5), Time(reader, 6),
+            Text(reader, 7), reader.GetFieldValue<DateTimeOffset>(8), Text(reader, 9), reader.GetFieldValue<DateTimeOffset>(10), []);
+        await reader.NextResultAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            held.Branches.Add(new HeldBranch(reader.GetInt32(0), reader.GetInt32(1), reader.GetString(2), reader.GetString(3), reader.GetBoolean(4), reader.GetString(5), reader.GetInt32(6), Text(reader, 7),
+                Key(reader, 8), Key(reader, 9), Number(reader, 10), Text(reader, 11), Time(reader, 12), Time(reader, 13), Time(reader, 14), reader.GetBoolean(15), Number(reader, 16)));
+        }
+
+        return held;
+    }
 
     /// <summary>T4: the insert that wins decides.</summary>
     /// <returns>The decision that stands.</returns>
@@ -97,7 +120,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
     }
 
     /// <summary>Those of the jobs that have not ended, and which attempt of them runs.</summary>
-    public async Task<Dictionary<Guid, int?>> LiveAsync(IEnumerable<Guid> ids, NpgsqlTransaction transaction, CancellationToken ct)
+    public async Task<Dictionary<Guid, int?>> LiveAsync(IReadOnlyCollection<Guid> ids, NpgsqlTransaction transaction, CancellationToken ct)
     {
         await using var command = Command(transaction, "live_jobs", Param.Of(ids.ToArray()));
         await using var reader = await command.ExecuteReaderAsync(ct);
@@ -132,7 +155,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await using var command = database.Command("find_branch", Param.Of(id), Param.Of(number));
         await using var reader = await command.ExecuteReaderAsync(ct);
         return !await reader.ReadAsync(ct) ? null
-            : new BranchToDo(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1), Number(reader, 2), Number(reader, 3), reader.GetString(4), reader.IsDBNull(5) ? null : reader.GetGuid(5));
+            : new BranchToDo(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1), Number(reader, 2), Number(reader, 3), reader.GetString(4), Key(reader, 5));
     }
 
     /// <returns>Its state, the time to its deadline, whether there is an order to tell, and its mode; null: there is none.</returns>
@@ -150,6 +173,13 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await command.ExecuteNonQueryAsync(ct);
     }
 
+    /// <summary>These have ended: the processes that wait for them are told, and the jobs that wait to look after them are gone.</summary>
+    public async Task TellEndedAsync(IReadOnlyCollection<Guid> ids, CancellationToken ct)
+    {
+        await using var command = database.Command("tell_transactions_ended", Param.Of(ids.ToArray()), Param.Of(database.Schema));
+        await command.ExecuteScalarAsync(ct);
+    }
+
     public async Task<SeenTransaction?> FindAsync(Guid id, CancellationToken ct)
     {
         await database.ReadyAsync(ct);
@@ -160,7 +190,7 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         {
             seen ??= new SeenTransaction(reader.GetString(0), reader.GetString(1), reader.GetString(2), reader.GetFieldValue<DateTimeOffset>(3), reader.GetFieldValue<DateTimeOffset>(4),
                 Time(reader, 5), Time(reader, 6), Text(reader, 7), Text(reader, 8), []);
-            seen.Branches.Add(new SeenBranch(reader.GetInt32(9), reader.GetInt32(10), reader.GetString(11), reader.GetString(12), Text(reader, 13), reader.IsDBNull(14) ? null : reader.GetGuid(14),
+            seen.Branches.Add(new SeenBranch(reader.GetInt32(9), reader.GetInt32(10), reader.GetString(11), reader.GetString(12), Text(reader, 13), Key(reader, 14),
                 Time(reader, 15), Time(reader, 16), Time(reader, 17), reader.GetString(18), reader.GetInt32(19)));
         }
 
@@ -193,6 +223,8 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
     }
 
     private static string? Text(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
+
+    private static Guid? Key(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetGuid(column);
 
     private static int? Number(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetInt32(column);
 

@@ -25,8 +25,7 @@ internal sealed class BranchEntry<TBranch>(string kind, TransactionMode mode, Re
             return JobOutcome.Succeeded;
         }
 
-        // The round grows with everything that is asked, the attempt with every run of that: together they only grow.
-        var call = new BranchContext(new TransactionId(job.Transaction), job.Branch, kind, ((long)job.Round << 32) | (uint)context.Attempt, context.Attempt);
+        var call = new BranchContext(new TransactionId(job.Transaction), job.Branch, kind, BranchContext.FenceOf(job.Round, context.Attempt), context.Attempt);
         BranchReported report;
         CrashPoint.Hit("T2");
         try

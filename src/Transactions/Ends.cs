@@ -1,24 +1,28 @@
 using Jobs.Coordination;
 using Jobs.Postgres;
+using Microsoft.Extensions.Logging;
 
 namespace Jobs.Transactions;
 
 /// <summary>
-/// Those in this process who wait for the end of transactions. Whoever ends one tells the sessions that wait (<c>ended ID</c>, as of jobs). That is a hint: each looks for itself, first, when it is told, and
-/// now and then.
+/// Who waits for the end of transactions: those in this process, and by their sessions those in others. Whoever ends one tells the sessions that wait (<c>ended ID</c>, as of jobs). That is a hint: each looks
+/// for itself, first, when it is told, and now and then.
 /// </summary>
-internal sealed class Ends : IDisposable
+internal sealed class Ends : IDisposable, IAsyncDisposable
 {
     private readonly TransactionStore _store;
     private readonly Session _session;
     private readonly Signals _signals;
+    private readonly ILogger<Ends> _log;
     private readonly IDisposable[] _listeners;
     private readonly Lock _gate = new();
     private readonly Dictionary<Guid, List<Waiter>> _waiters = [];
+    private List<Guid> _ended = [];
+    private Task _telling = Task.CompletedTask;
 
-    public Ends(TransactionStore store, Session session, Signals signals)
+    public Ends(TransactionStore store, Session session, Signals signals, ILogger<Ends> log)
     {
-        (_store, _session, _signals) = (store, session, signals);
+        (_store, _session, _signals, _log) = (store, session, signals, log);
         _listeners = [signals.On("ended", Heard), signals.On(Signals.Reconnected, _ => Heard(null))];
     }
 
@@ -39,11 +43,50 @@ internal sealed class Ends : IDisposable
         return waiter;
     }
 
+    /// <summary>This one has ended, by a commit of this process. Those who wait for it are told soon, together with those of what ends meanwhile.</summary>
+    public void Tell(Guid id)
+    {
+        lock (_gate)
+        {
+            _ended.Add(id);
+            if (_ended.Count == 1)
+            {
+                var before = _telling;
+                _telling = Detached.Run(() => TellAsync(before));
+            }
+        }
+    }
+
     public void Dispose()
     {
         foreach (var listener in _listeners)
         {
             listener.Dispose();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Dispose();
+        await _telling;
+    }
+
+    private async Task TellAsync(Task before)
+    {
+        await before;
+        List<Guid> ended;
+        lock (_gate)
+        {
+            (ended, _ended) = (_ended, []);
+        }
+
+        try
+        {
+            await _store.TellEndedAsync(ended, CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            _log.EndsNotTold(ended.Count, e.Message); // who waits looks by itself, and who watches finds nothing to do
         }
     }
 
@@ -107,10 +150,13 @@ internal sealed class Ends : IDisposable
         }
 
         /// <summary>Ends when it was told, or after this time.</summary>
-        public async Task PauseAsync(TimeSpan most, TimeProvider time, CancellationToken ct)
+        /// <returns>It was told.</returns>
+        public async Task<bool> PauseAsync(TimeSpan most, TimeProvider time, CancellationToken ct)
         {
-            await _told.Task.WaitAsync(most, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var told = _told.Task;
+            await told.WaitAsync(most, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             ct.ThrowIfCancellationRequested();
+            return told.IsCompleted;
         }
 
         public void Wake() => _told.TrySetResult();

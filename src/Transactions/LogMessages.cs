@@ -25,4 +25,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(2106, LogLevel.Warning, "No coordinator could be told of transaction {Transaction}; it is tried again: {Error}")]
     public static partial void NotTold(this ILogger log, Guid transaction, string error);
+
+    [LoggerMessage(2107, LogLevel.Warning, "Those who wait for {Transactions} transactions that have ended were not told, and look by themselves: {Error}")]
+    public static partial void EndsNotTold(this ILogger log, int transactions, string error);
 }

@@ -67,7 +67,10 @@ internal sealed class TransactionClient(
                 pause = left <= TimeSpan.Zero ? throw Late(info, timeout) : left < pause ? left : pause;
             }
 
-            await waiter.PauseAsync(pause, time, ct);
+            if (await waiter.PauseAsync(pause, time, ct) && await GetAsync(id, ct) is { EndedAt: not null } ended)
+            {
+                return ended;
+            }
         }
     }
 
@@ -158,8 +161,12 @@ internal sealed class TransactionClient(
             }
         }
 
-        jobs.Add(WatchJob.Of(id, plan.Timeout < transactions.WatchEvery ? plan.Timeout : transactions.WatchEvery));
+        var watch = WatchJob.Of(id, plan.Timeout < transactions.WatchEvery ? plan.Timeout : transactions.WatchEvery);
+        jobs.Add(watch);
         var trace = Traceparent.Current;
-        return new NewTransaction(id, plan.Name, StateWords.Of(plan.Mode), plan.Priority.Value, plan.Timeout.TotalSeconds, branches, [.. jobs.Select(j => Turn.Traced(j, trace))]) { Trace = trace };
+        return new NewTransaction(id, plan.Name, StateWords.Of(plan.Mode), plan.Priority.Value, plan.Timeout.TotalSeconds, branches, [.. jobs.Select(j => Turn.Traced(j, trace))])
+        {
+            Trace = trace, Watch = watch.Id.Value,
+        };
     }
 }

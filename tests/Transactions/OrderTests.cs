@@ -19,11 +19,7 @@ public sealed class OrderTests
         var store = bank.Host.Services.GetRequiredService<TransactionStore>();
         await using var connection = await bank.App.ConnectAsync();
         await using var turn = await connection.BeginTransactionAsync();
-        await using (var held = new Npgsql.NpgsqlCommand(store.Lock(id.Value).Format.Replace("{0}", "$1", StringComparison.Ordinal), connection, turn) { Parameters = { new() { Value = id.Value } } })
-        {
-            await held.ExecuteNonQueryAsync();
-        }
-
+        Assert.NotNull(await store.LockAsync(id.Value, turn, default));
         Assert.True(await bank.Transactions.AbortAsync(id, "by hand").WaitAsync(Eventually.Patience));
         Assert.Equal(("abort", "by hand"), await store.DecideIfUndecidedAsync(id.Value, "commit", null, turn, default));
         await turn.CommitAsync();
@@ -69,6 +65,28 @@ public sealed class OrderTests
         Assert.Equal((TransactionState.Parked, 2), ((await bank.Transactions.GetAsync(id))!.State, bank.Script.Words.Count(w => w == "undo a")));
         await bank.Transactions.SettleAsync(id, 1, "refunded by hand");
         Assert.Equal((TransactionState.Aborted, "refunded by hand"), await bank.EndedAsync(id) is var ended ? (ended.State, ended.Branches[0].Reason) : default);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_waits_to_look_after_a_transaction_is_gone_when_that_has_ended(bool refused)
+    {
+        await using var bank = await Bank.OpenAsync();
+        var (asked, open) = (new TaskCompletionSource(), new TaskCompletionSource());
+        bank.Script.On("prepare b", async (_, ct) =>
+        {
+            asked.TrySetResult();
+            await open.Task.WaitAsync(ct);
+            return refused ? Vote.No("no") : Vote.Yes;
+        });
+        var id = await bank.BeginAsync("a", "b");
+        await asked.Task.WaitAsync(Eventually.Patience);
+        Assert.Equal("scheduled", await bank.App.ScalarAsync<string>("select j.state::text from jobs.transaction t join jobs.job j on j.id = t.watch where t.id = $1", id.Value));
+        open.SetResult();
+        Assert.Equal(refused ? TransactionState.Aborted : TransactionState.Committed, (await bank.EndedAsync(id)).State);
+        await Eventually.SeeAsync(bank.App.LiveAsync, n => n == 0, "nothing is live");
+        Assert.Equal(0, await bank.App.ScalarAsync<long>("select count(*) from jobs.history where type = 'transaction.watch'")); // it has not looked in vain
     }
 
     [Fact]

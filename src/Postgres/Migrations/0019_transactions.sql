@@ -11,7 +11,8 @@ create table jobs.transaction (
   decided_at  timestamptz,
   ended_at    timestamptz,
   reason      text,                                     -- why it was aborted or is parked
-  trace       text                                      -- W3C traceparent of the span that began it
+  trace       text,                                     -- W3C traceparent of the span that began it
+  watch       uuid                                      -- the job that looks after it until it has ended
 );
 
 -- What retention looks for, and what operators do.

@@ -1,6 +1,6 @@
 -- A new transaction with its branches, all of it or, where there is one with this id, nothing. Those of the first stage are asked already.
 with begun as (
-  insert into jobs.transaction (id, name, mode, state, priority, deadline_at, trace) values ($1, $2, $3, 'running', $4, now() + $5 * interval '1 second', $14)
+  insert into jobs.transaction (id, name, mode, state, priority, deadline_at, trace, watch) values ($1, $2, $3, 'running', $4, now() + $5 * interval '1 second', $14, $15)
   on conflict do nothing returning id
 )
 insert into jobs.transaction_branch (transaction_id, number, stage, kind, queue, args, compensated, max_attempts, park_after, job, state, round, verb, asked_at)

@@ -12,4 +12,10 @@ public sealed record BranchContext(TransactionId Transaction, int Branch, string
     /// Names the branch: the same in every call of every verb, for ever; 40 characters or a few more of <c>0-9 a-f - .</c>. Where the other side wants a key for each request, put the verb behind it.
     /// </summary>
     public string IdempotencyKey => $"{Transaction}.{Branch}";
+
+    /// <summary>Nothing was asked of the branch before.</summary>
+    internal bool IsFirst => Fence == FenceOf(1, 1);
+
+    /// <summary>The round grows with everything that is asked, the attempt with every run of that: together they only grow.</summary>
+    internal static long FenceOf(int round, int attempt) => ((long)round << 32) | (uint)attempt;
 }

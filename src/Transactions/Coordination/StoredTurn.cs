@@ -9,20 +9,21 @@ using Npgsql;
 namespace Jobs.Transactions;
 
 /// <summary>What every turn needs of the process.</summary>
-internal sealed record TurnServices(TransactionStore Store, TicketPublisher Tickets, Followers Followers, IJobOperator Operator, ILogger<Turn> Log, TransactionTelemetry Telemetry);
+internal sealed record TurnServices(TransactionStore Store, TicketPublisher Tickets, Followers Followers, Ends Ends, IJobOperator Operator, ILogger<Turn> Log, TransactionTelemetry Telemetry);
 
 /// <summary>A turn as one database transaction. What can only be a hint (tickets, cancel requests) follows the commit.</summary>
 internal sealed class StoredTurn(TurnServices services, CoordinatorContext context, IDbContextTransaction transaction) : Turn(services.Log), IAsyncDisposable
 {
+    private readonly Dictionary<Guid, (bool IsLive, int? Running)> _looked = [];
     private TransactionRow? _row;
     private TransactionTelemetry.Before _before;
 
     private NpgsqlTransaction Inner => (NpgsqlTransaction)transaction.GetDbTransaction();
 
-    public static async Task<StoredTurn> BeginAsync(TurnServices services, DbContextOptions<CoordinatorContext> options, CancellationToken ct)
+    public static async Task<StoredTurn> BeginAsync(TurnServices services, IDbContextFactory<CoordinatorContext> contexts, CancellationToken ct)
     {
         await services.Store.ReadyAsync(ct);
-        var context = new CoordinatorContext(options, services.Store.Schema);
+        var context = await contexts.CreateDbContextAsync(ct);
         context.Database.AutoSavepointsEnabled = false; // what fails is rolled back as a whole
         try
         {
@@ -38,15 +39,19 @@ internal sealed class StoredTurn(TurnServices services, CoordinatorContext conte
     /// <summary>Locks the transaction until the end of the turn and loads it; null: there is none.</summary>
     public async Task<TransactionRow?> LockAsync(Guid id, CancellationToken ct)
     {
-        _row = (await context.Transactions.FromSql(services.Store.Lock(id)).ToListAsync(ct)).SingleOrDefault();
-        if (_row is not null)
+        if (await services.Store.LockAsync(id, Inner, ct) is not { } held)
         {
-            await context.Branches.Where(b => b.TransactionId == id).LoadAsync(ct);
-            _row.Branches.Sort((a, b) => a.Number.CompareTo(b.Number));
-            _row.Recall();
-            _before = new(_row.State, _row.DecidedAt, _row.EndedAt);
+            return null;
         }
 
+        _row = TransactionRow.Of(id, held);
+        _before = new(_row.State, _row.DecidedAt, _row.EndedAt);
+        foreach (var branch in held.Branches.Where(b => b.Job is not null))
+        {
+            _looked.Add(branch.Job!.Value, (branch.IsLive, branch.Running));
+        }
+
+        context.Attach(_row); // from here on what changes is what is written
         return _row;
     }
 
@@ -76,11 +81,16 @@ internal sealed class StoredTurn(TurnServices services, CoordinatorContext conte
         {
             await services.Tickets.SendAsync(tickets, ct);
             // A job that ended while this waited for its row; and those who wait for the end of the transaction.
-            services.Followers.Tell(new Followed(_row!.EndedAt is null || _before.EndedAt is not null ? waited : [.. waited, _row.CorrelationId], []));
+            services.Followers.Tell(new Followed(waited, []));
+            if (_row!.EndedAt is not null && _before.EndedAt is null)
+            {
+                services.Ends.Tell(_row.CorrelationId);
+            }
+
             if (Unneeded.Count > 0)
             {
                 await services.Operator.CancelAsync(new JobFilter { Ids = [.. Unneeded.Select(c => new JobId(c))] },
-                    new Act { By = "coordinator", Reason = $"Transaction {_row!.CorrelationId} is aborted." }, ct: ct);
+                    new Act { By = "coordinator", Reason = $"Transaction {_row.CorrelationId} is aborted." }, ct: ct);
             }
         }
         catch (Exception e)
@@ -95,5 +105,8 @@ internal sealed class StoredTurn(TurnServices services, CoordinatorContext conte
         await context.DisposeAsync();
     }
 
-    protected override Task<Dictionary<Guid, int?>> LiveAsync(IEnumerable<Guid> jobs, CancellationToken ct) => services.Store.LiveAsync(jobs, Inner, ct);
+    /// <summary>As it was found when the transaction was locked: an attempt that has been started since waits for this turn.</summary>
+    protected override async Task<Dictionary<Guid, int?>> LiveAsync(IReadOnlyCollection<Guid> jobs, CancellationToken ct) => jobs.All(_looked.ContainsKey)
+        ? jobs.Distinct().Where(j => _looked[j].IsLive).ToDictionary(j => j, j => _looked[j].Running)
+        : await services.Store.LiveAsync(jobs, Inner, ct);
 }

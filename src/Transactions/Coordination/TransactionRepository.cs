@@ -10,13 +10,13 @@ namespace Jobs.Transactions;
 /// </summary>
 internal sealed class TransactionRepository(TurnServices services) : ISagaRepository<TransactionRow>
 {
-    private readonly DbContextOptions<CoordinatorContext> _options = CoordinatorContext.Options(services.Store);
+    private readonly IDbContextFactory<CoordinatorContext> _contexts = CoordinatorContext.Pool(services.Store);
 
     public async Task Send<T>(ConsumeContext<T> context, ISagaPolicy<TransactionRow, T> policy, IPipe<SagaConsumeContext<TransactionRow, T>> next)
         where T : class
     {
         var id = context.CorrelationId ?? throw new InvalidOperationException($"A {typeof(T).Name} does not name its transaction.");
-        await using var turn = await StoredTurn.BeginAsync(services, _options, context.CancellationToken);
+        await using var turn = await StoredTurn.BeginAsync(services, _contexts, context.CancellationToken);
         if (await turn.LockAsync(id, context.CancellationToken) is not { } row)
         {
             await policy.Missing(context, next);

@@ -1,3 +1,4 @@
+using Jobs.Postgres;
 using MassTransit;
 
 namespace Jobs.Transactions;
@@ -39,10 +40,36 @@ internal sealed class TransactionRow : SagaStateMachineInstance
 
     public bool IsOverdue => LockedAt >= DeadlineAt;
 
+    public bool IsDone(BranchState end) => Branches.TrueForAll(b => b.State == end);
+
     /// <summary>What was decided is seen in the state: nobody is parked while it commits.</summary>
     public void Recall() => Commit = DecidedAt is null ? null : State is nameof(Coordinator.Committing) or nameof(Coordinator.Committed);
 
-    public bool IsDone(BranchState end) => Branches.TrueForAll(b => b.State == end);
+    /// <summary>What the store has found and holds.</summary>
+    public static TransactionRow Of(Guid id, HeldTransaction held)
+    {
+        var row = new TransactionRow
+        {
+            CorrelationId = id,
+            Name = held.Name,
+            Mode = StateWords.Read<TransactionMode>(held.Mode),
+            State = StateOf(held.State),
+            Priority = held.Priority,
+            DeadlineAt = held.DeadlineAt,
+            DecidedAt = held.DecidedAt,
+            EndedAt = held.EndedAt,
+            Reason = held.Reason,
+            CreatedAt = held.CreatedAt,
+            Trace = held.Trace,
+            LockedAt = held.LockedAt,
+        };
+        row.Recall();
+        row.Branches.AddRange(held.Branches.Select(b => BranchRow.Of(id, b)));
+        return row;
+    }
+
+    /// <summary>The state machine's name of a state of the table.</summary>
+    public static string StateOf(string word) => StateWords.Read<TransactionState>(word).ToString();
 
     /// <summary>Nobody is asked any more, and somebody waits for an operator.</summary>
     public bool IsStuck => Branches.Exists(b => b.State == BranchState.Parked) && !Branches.Exists(b => b.IsAsked);
@@ -87,4 +114,24 @@ internal sealed class BranchRow
 
     /// <summary>It was asked for something, and has not answered.</summary>
     public bool IsAsked => State is BranchState.Preparing or BranchState.Committing or BranchState.Aborting;
+
+    public static BranchRow Of(Guid transaction, HeldBranch held) => new()
+    {
+        TransactionId = transaction,
+        Number = held.Number,
+        Stage = held.Stage,
+        Kind = held.Kind,
+        Queue = held.Queue,
+        Compensated = held.Compensated,
+        State = StateWords.Read<BranchState>(held.State),
+        Round = held.Round,
+        Verb = held.Verb is null ? null : StateWords.Read<Verb>(held.Verb),
+        Job = held.Job,
+        After = held.After,
+        Answered = held.Answered,
+        Reason = held.Reason,
+        AskedAt = held.AskedAt,
+        VotedAt = held.VotedAt,
+        EndedAt = held.EndedAt,
+    };
 }

@@ -59,7 +59,7 @@ internal abstract class Turn(ILogger log)
     public async Task RepairAsync(TransactionRow row, CancellationToken ct)
     {
         var asked = row.Branches.Where(b => b is { IsAsked: true, Job: not null }).ToList();
-        var live = await LiveAsync(asked.SelectMany(b => new[] { b.Job, b.After }).OfType<Guid>(), ct);
+        var live = await LiveAsync([.. asked.SelectMany(b => new[] { b.Job, b.After }).OfType<Guid>()], ct);
         foreach (var branch in asked)
         {
             if (!live.ContainsKey(branch.Job!.Value))
@@ -89,7 +89,7 @@ internal abstract class Turn(ILogger log)
     public static T Read<T>(byte[] arguments) => JsonSerializer.Deserialize<T>(arguments, Json) ?? throw new JsonException("The arguments are null.");
 
     /// <summary>Those of the jobs that have not ended, and which attempt of them runs.</summary>
-    protected abstract Task<Dictionary<Guid, int?>> LiveAsync(IEnumerable<Guid> jobs, CancellationToken ct);
+    protected abstract Task<Dictionary<Guid, int?>> LiveAsync(IReadOnlyCollection<Guid> jobs, CancellationToken ct);
 
     /// <summary>The earlier jobs that the asked ones have to wait for.</summary>
     protected async Task<HashSet<Guid>> WaitedForAsync(CancellationToken ct)
@@ -99,7 +99,7 @@ internal abstract class Turn(ILogger log)
             return [];
         }
 
-        var live = await LiveAsync(_asked.Select(a => a.Before).OfType<Guid>(), ct);
+        var live = await LiveAsync([.. _asked.Select(a => a.Before).OfType<Guid>()], ct);
         return [.. from asked in _asked
                    where asked.Before is { } before && live.ContainsKey(before) && !(asked.Answered > 0 && live[before] == asked.Answered)
                    select asked.Before!.Value];

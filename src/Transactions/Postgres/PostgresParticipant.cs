@@ -29,7 +29,7 @@ public abstract class PostgresParticipant<TBranch>(ParticipantDatabase database)
         ArgumentNullException.ThrowIfNull(context);
         try
         {
-            return await database.Verbs.PrepareAsync(await database.GidAsync(context, ct), connection => WorkAsync(branch, connection, context, ct), ct);
+            return await database.Verbs.PrepareAsync(await database.GidAsync(context, ct), connection => WorkAsync(branch, connection, context, ct), ct, context.IsFirst);
         }
         catch (NoRoomException e) when (context.Attempt >= TriesForRoom)
         {

@@ -36,22 +36,29 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
     /// Does the work and prepares it, unless that has been done. <paramref name="work"/> is given a connection with an open transaction, which it must neither end nor leave failed. A vote of no, and every
     /// exception, rolls back and leaves nothing.
     /// </summary>
+    /// <param name="gid">The branch.</param>
+    /// <param name="work">See above.</param>
+    /// <param name="ct">Cancelled when the job is to stop.</param>
+    /// <param name="first">Nobody is known to have tried before, so that is not looked for; whoever has is met at the branch's row.</param>
     /// <exception cref="NoRoomException">The server has no room for one more prepared transaction. Try again, but not for long: see there.</exception>
     /// <exception cref="JobsException">Another try is still working, or the work ended its transaction or went on after an error. Try again.</exception>
-    public async Task<Vote> PrepareAsync(BranchGid gid, Func<NpgsqlConnection, Task<Vote>> work, CancellationToken ct)
+    public async Task<Vote> PrepareAsync(BranchGid gid, Func<NpgsqlConnection, Task<Vote>> work, CancellationToken ct, bool first = false)
     {
-        for (var n = 1; n <= PrepareTries; n++)
+        for (var n = first ? 0 : 1; n <= PrepareTries; n++)
         {
-            var (prepared, known, buried) = await LookAsync(gid, ct);
-            if (buried)
+            if (n > 0)
             {
-                log.PrepareRefused(gid.Value);
-                return Vote.No("The branch was aborted before it was prepared.");
-            }
+                var (prepared, known, buried) = await LookAsync(gid, ct);
+                if (buried)
+                {
+                    log.PrepareRefused(gid.Value);
+                    return Vote.No("The branch was aborted before it was prepared.");
+                }
 
-            if (prepared || known)
-            {
-                return Vote.Yes; // by a try that did not live to say so
+                if (prepared || known)
+                {
+                    return Vote.Yes; // by a try that did not live to say so
+                }
             }
 
             await using var connection = await source.OpenConnectionAsync(ct);

@@ -68,7 +68,7 @@ internal sealed class ModelTurn(World world, TransactionRow row) : Turn(NullLogg
 
     public IReadOnlyCollection<Guid> Cancelled => Unneeded;
 
-    protected override Task<Dictionary<Guid, int?>> LiveAsync(IEnumerable<Guid> jobs, CancellationToken ct)
+    protected override Task<Dictionary<Guid, int?>> LiveAsync(IReadOnlyCollection<Guid> jobs, CancellationToken ct)
     {
         world.Meanwhile(this);
         var live = jobs.Distinct().Where(world.Jobs.ContainsKey).ToDictionary(j => j, j => world.Jobs[j].Runs ? world.Jobs[j].Attempt : (int?)null);

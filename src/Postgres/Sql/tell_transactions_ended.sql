@@ -1,0 +1,11 @@
+-- These transactions have ended: the processes that wait for them are told, 200 a notification because its text must stay below 8,000 bytes, and what waits for its time to look after them is not needed any more.
+-- A look that has begun finds by itself that there is nothing to do.
+with spare as (
+  delete from jobs.job j using jobs.transaction t
+  where t.id = any($1::uuid[]) and t.ended_at is not null and j.id = t.watch and j.state = 'scheduled' and j.followed is not true and j.batch is null
+), told as (
+  delete from jobs.watch w where w.job = any($1::uuid[]) returning w.job
+), numbered as (
+  select t.job, (row_number() over (order by t.job) - 1) / 200 as part from (select distinct told.job from told) t
+)
+select count(pg_notify($2, 'ended ' || n.jobs)) from (select string_agg(numbered.job::text, ',') as jobs from numbered group by numbered.part) n
