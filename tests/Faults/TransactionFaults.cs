@@ -116,7 +116,7 @@ public sealed class TransactionFaults(ServersFixture fixture, ITestOutputHelper 
         clearing.StartService(more: "--Concurrency=40");
         await Eventually.HoldsAsync("it is taken for dead", async () => await clearing.Arena.CountAsync("jobs.session where id = $1", session) == 0);
         await clearing.BeginAsync(24);
-        await Eventually.HoldsAsync("half of all end without it", async () => await clearing.InStateAsync("committed", "aborted") >= clearing.Count / 2);
+        await Eventually.HoldsAsync("others go on without it", async () => await clearing.InStateAsync("committed", "aborted") > clearing.Count / 4); // many tickets lie in its ears, and are sent again after a while
 
         sleeper.Signal(Signals.Continue);
         await Eventually.HoldsAsync("it takes part again", async () => await clearing.Arena.SessionOfAsync(sleeper) is var s && s != default && s != session);
