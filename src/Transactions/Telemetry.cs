@@ -49,14 +49,16 @@ internal sealed class TransactionTelemetry : IDisposable
 
     /// <param name="row">As it is committed.</param>
     /// <param name="before">As it was.</param>
-    /// <param name="message">What came.</param>
-    /// <param name="late">It said nothing new.</param>
-    public void Handled(TransactionRow row, Before before, string message, bool late)
+    /// <param name="heard">What came, and whether it said nothing new.</param>
+    public void Handled(TransactionRow row, Before before, IReadOnlyList<(string Message, bool Late)> heard)
     {
-        _messages.Add(1, Labels.Of(Labels.Type, message));
-        if (late)
+        foreach (var (message, late) in heard)
         {
-            _late.Add(1);
+            _messages.Add(1, Labels.Of(Labels.Type, message));
+            if (late)
+            {
+                _late.Add(1);
+            }
         }
 
         var (mode, outcome) = (Labels.Of(Labels.Mode, StateWords.Of(row.Mode)), Labels.Of(Labels.Outcome, row.Commit == true ? "committed" : "aborted"));

@@ -15,8 +15,12 @@ internal sealed record TurnServices(TransactionStore Store, TicketPublisher Tick
 internal sealed class StoredTurn(TurnServices services, CoordinatorContext context, IDbContextTransaction transaction) : Turn(services.Log), IAsyncDisposable
 {
     private readonly Dictionary<Guid, (bool IsLive, int? Running)> _looked = [];
-    private TransactionRow? _row;
+    private readonly List<(string Message, bool Late)> _heard = [];
     private TransactionTelemetry.Before _before;
+    private string? _trace;
+
+    /// <summary>The transaction that it holds; null: there is none.</summary>
+    public TransactionRow? Row { get; private set; }
 
     private NpgsqlTransaction Inner => (NpgsqlTransaction)transaction.GetDbTransaction();
 
@@ -36,23 +40,29 @@ internal sealed class StoredTurn(TurnServices services, CoordinatorContext conte
         }
     }
 
-    /// <summary>Locks the transaction until the end of the turn and loads it; null: there is none.</summary>
-    public async Task<TransactionRow?> LockAsync(Guid id, CancellationToken ct)
+    /// <summary>Locks the transaction until the end of the turn and loads it, if there is one.</summary>
+    public async Task LockAsync(Guid id, CancellationToken ct)
     {
         if (await services.Store.LockAsync(id, Inner, ct) is not { } held)
         {
-            return null;
+            return;
         }
 
-        _row = TransactionRow.Of(id, held);
-        _before = new(_row.State, _row.DecidedAt, _row.EndedAt);
+        Row = TransactionRow.Of(id, held);
+        _before = new(Row.State, Row.DecidedAt, Row.EndedAt);
         foreach (var branch in held.Branches.Where(b => b.Job is not null))
         {
             _looked.Add(branch.Job!.Value, (branch.IsLive, branch.Running));
         }
 
-        context.Attach(_row); // from here on what changes is what is written
-        return _row;
+        context.Attach(Row); // from here on what changes is what is written
+    }
+
+    /// <summary>A message has changed what it wanted to change.</summary>
+    public void Heard(string message, bool late)
+    {
+        _heard.Add((message, late));
+        _trace = Traceparent.Current;
     }
 
     public override async Task DecideAsync(TransactionRow row, bool commit, string? reason, CancellationToken ct)
@@ -66,36 +76,40 @@ internal sealed class StoredTurn(TurnServices services, CoordinatorContext conte
     public override async Task<bool> WasLastAsync(Guid job, int attempt, CancellationToken ct) => await services.Store.CountAttemptsAsync(job, Inner, ct) == attempt;
 
     /// <summary>T5: the state and the jobs that follow from it, in one commit; then the hints.</summary>
-    public async Task CommitAsync(string message, bool late, CancellationToken ct)
+    public async Task CommitAsync(CancellationToken ct)
     {
-        var trace = Traceparent.Current;
+        if (Row is null)
+        {
+            return;
+        }
+
         var waited = await WaitedForAsync(ct);
-        List<NewJob> jobs = [.. Asked.Select(a => Job(_row!, a.Branch, a.Before is { } before && waited.Contains(before) ? before : null)).Select(j => Traced(j, trace))];
+        List<NewJob> jobs = [.. Asked.Select(a => Job(Row, a.Branch, a.Before is { } before && waited.Contains(before) ? before : null)).Select(j => Traced(j, _trace))];
         await context.SaveChangesAsync(ct);
         var tickets = await services.Store.EnqueueAsync(jobs, Inner, pending: false, ct);
         CrashPoint.Hit("T4");
         await transaction.CommitAsync(ct);
         CrashPoint.Hit("T5");
-        services.Telemetry.Handled(_row!, _before, message, late);
+        services.Telemetry.Handled(Row, _before, _heard);
         try
         {
             await services.Tickets.SendAsync(tickets, ct);
             // A job that ended while this waited for its row; and those who wait for the end of the transaction.
             services.Followers.Tell(new Followed(waited, []));
-            if (_row!.EndedAt is not null && _before.EndedAt is null)
+            if (Row.EndedAt is not null && _before.EndedAt is null)
             {
-                services.Ends.Tell(_row.CorrelationId);
+                services.Ends.Tell(Row.CorrelationId);
             }
 
             if (Unneeded.Count > 0)
             {
                 await services.Operator.CancelAsync(new JobFilter { Ids = [.. Unneeded.Select(c => new JobId(c))] },
-                    new Act { By = "coordinator", Reason = $"Transaction {_row.CorrelationId} is aborted." }, ct: ct);
+                    new Act { By = "coordinator", Reason = $"Transaction {Row.CorrelationId} is aborted." }, ct: ct);
             }
         }
         catch (Exception e)
         {
-            services.Log.HintsFailed(_row!.CorrelationId, e.Message); // the reconciler and the watch make up for it
+            services.Log.HintsFailed(Row.CorrelationId, e.Message); // the reconciler and the watch make up for it
         }
     }
 

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Transactions;
 
 /// <summary>
-/// One message's work on one transaction: the row is held, the state changes, and the jobs that follow from that are enqueued, or none of it happened. <see cref="StoredTurn"/> does that in Postgres; the model
+/// The work of a message, or of some that came together, on one transaction: the row is held, the state changes, and the jobs that follow from that are enqueued, or none of it happened. <see cref="StoredTurn"/> does that in Postgres; the model
 /// of the tests does it in memory.
 /// </summary>
 internal abstract class Turn(ILogger log)
@@ -20,6 +20,9 @@ internal abstract class Turn(ILogger log)
 
     /// <summary>Jobs whose outcome does not matter any more.</summary>
     protected IReadOnlyCollection<Guid> Unneeded => _unneeded;
+
+    /// <summary>Something follows from what was heard.</summary>
+    public bool HasAsked => _asked.Count > 0 || _unneeded.Count > 0;
 
     /// <summary>T4: decides, or learns what was decided by somebody else meanwhile. Nobody is told before the commit of this turn.</summary>
     public abstract Task DecideAsync(TransactionRow row, bool commit, string? reason, CancellationToken ct);

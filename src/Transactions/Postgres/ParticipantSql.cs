@@ -19,13 +19,9 @@ internal static partial class ParticipantSql
     public static string Text(string name) => Texts[name];
 
     /// <summary>The named statement with its parameters in order. Disposing it returns its connection.</summary>
-    public static NpgsqlCommand Participant(this NpgsqlDataSource source, string name, params ReadOnlySpan<object> values) => With(source.CreateCommand(Texts[name]), values);
-
-    /// <inheritdoc cref="Participant(NpgsqlDataSource, string, ReadOnlySpan{object})"/>
-    public static NpgsqlCommand Participant(this NpgsqlConnection connection, string name, params ReadOnlySpan<object> values) => With(new NpgsqlCommand(Texts[name], connection), values);
-
-    private static NpgsqlCommand With(NpgsqlCommand command, ReadOnlySpan<object> values)
+    public static NpgsqlCommand Participant(this NpgsqlDataSource source, string name, params ReadOnlySpan<object> values)
     {
+        var command = source.CreateCommand(Texts[name]);
         foreach (var value in values)
         {
             command.Parameters.Add(new NpgsqlParameter { Value = value });

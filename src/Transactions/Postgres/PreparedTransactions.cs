@@ -75,8 +75,7 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
                 return vote;
             }
 
-            await CheckAsync(connection, gid, entered, ct);
-            await PrepareAsync(connection, gid, ct);
+            await PrepareAsync(connection, gid, entered, ct);
             return vote;
         }
 
@@ -210,35 +209,33 @@ internal sealed class PreparedTransactions(NpgsqlDataSource source, ILogger log)
     }
 
     /// <summary>
-    /// The transaction is still the one that wrote the row, and has not failed. Postgres answers <c>prepare transaction</c> in a failed one, or in none, with a rollback and no error: a yes would be voted for nothing.
+    /// Prepares, if the transaction is still the one that wrote the row and has not failed; that is asked on the way. Postgres answers <c>prepare transaction</c> in a failed one, or in none, with a rollback and
+    /// no error: a yes would be voted for nothing.
     /// </summary>
-    private static async Task CheckAsync(NpgsqlConnection connection, BranchGid gid, string entered, CancellationToken ct)
+    private async Task PrepareAsync(NpgsqlConnection connection, BranchGid gid, string entered, CancellationToken ct)
     {
-        string? now;
         try
         {
-            await using var read = connection.Participant("read_transaction");
-            now = await read.ExecuteScalarAsync(ct) as string;
+            await using var prepare = new NpgsqlBatch(connection)
+            {
+                BatchCommands =
+                {
+                    new NpgsqlBatchCommand(ParticipantSql.Text("fail_if_another_transaction")) { Parameters = { new NpgsqlParameter { Value = entered } } },
+                    new NpgsqlBatchCommand($"prepare transaction {gid.Literal}"),
+                },
+            };
+            CrashPoint.Hit("P1");
+            await prepare.ExecuteNonQueryAsync(ct);
+            CrashPoint.Hit("P2");
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InFailedSqlTransaction)
         {
             throw new JobsException($"The work of {gid} voted yes after one of its statements had failed, so Postgres would prepare nothing. Let the exception through, vote no, or use a savepoint.", e);
         }
-
-        if (now != entered)
+        catch (PostgresException e) when (e is { SqlState: PostgresErrorCodes.DivisionByZero, Where: null })
         {
-            throw new JobsException($"The work of {gid} ended the transaction that it was given. It must not commit or roll back: what it wrote is committed when all branches have voted yes.");
-        }
-    }
-
-    private async Task PrepareAsync(NpgsqlConnection connection, BranchGid gid, CancellationToken ct)
-    {
-        try
-        {
-            await using var prepare = new NpgsqlCommand($"prepare transaction {gid.Literal}", connection);
-            CrashPoint.Hit("P1");
-            await prepare.ExecuteNonQueryAsync(ct);
-            CrashPoint.Hit("P2");
+            // Ours; that of a deferred trigger, of which prepare is the first to hear, says where it happened.
+            throw new JobsException($"The work of {gid} ended the transaction that it was given. It must not commit or roll back: what it wrote is committed when all branches have voted yes.", e);
         }
         catch (PostgresException e) when (e is { SqlState: PostgresErrorCodes.OutOfMemory, Routine: "MarkAsPreparing" } or { SqlState: PostgresErrorCodes.ObjectNotInPrerequisiteState })
         {
