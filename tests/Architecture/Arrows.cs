@@ -33,7 +33,8 @@ internal static partial class Arrows
     {
         [("Producer", "Npgsql.NpgsqlTransaction")] = "part of the public surface: enqueue in the caller's own transaction",
         [("Transactions", "Npgsql.NpgsqlTransaction")] = "part of the public surface: begin in the caller's own transaction; and jobs in the coordinator's",
-        [("Transactions", "Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.NpgsqlDbContextOptionsBuilder")] = "the context of the saga repository; its one statement is in TransactionStore",
+        [("Transactions", "Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.NpgsqlDbContextOptionsBuilder")] = "the context of the saga repository",
+        [("Transactions", "Npgsql.EntityFrameworkCore.PostgreSQL.Metadata.Conventions.NpgsqlConventionSetBuilder")] = "its model",
         [("Transactions", "Npgsql.NpgsqlBatch")] = Participant,
         [("Transactions", "Npgsql.NpgsqlBatchCommand")] = Participant,
         [("Transactions", "Npgsql.NpgsqlBatchCommandCollection")] = Participant,

@@ -132,6 +132,7 @@ public sealed class LimitsTests
         Assert.Equal("{\"queue\":\"default\",\"key\":\"text\",\"off\":false,\"weights\":{\"acme\":3}}", (await app.JsonAsync("queues", "fair", "default", "--key", "text", "--weight", "acme=3")).GetRawText());
         Assert.Equal("text", await app.ScalarAsync<string>("select array_to_string(key, '.') from jobs.fair_queue where name = 'default'"));
         Assert.Contains("a=b is started 2 at a time", (await app.RunAsync("queues", "fair", "default", "--weight", "a=b=2")).Out, StringComparison.Ordinal);
+        Assert.Equal("a=b: 2, acme: 3", await app.ScalarAsync<string>("select string_agg(value || ': ' || weight, ', ' order by value) from jobs.fair_weight where queue = 'default'"));
         Assert.True((await app.JsonAsync("queues", "fair", "default", "--off")).GetProperty("off").GetBoolean());
         Assert.Null(await app.ScalarAsync<string?>("select array_to_string(key, '.') from jobs.fair_queue where name = 'default'"));
 

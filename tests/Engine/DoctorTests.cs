@@ -49,7 +49,7 @@ public sealed class DoctorTests
     [InlineData("transactions-parked", Health.Warn, 1)]
     [InlineData("transactions-overdue", Health.Bad, 1)]
     [InlineData("transactions-untold", Health.Bad, 1)]
-    [InlineData("transactions-unfinished", Health.Warn, 1)]
+    [InlineData("transactions-unfinished", Health.Warn, 2)]
     [InlineData("tickets-resent", Health.Warn, 1001)]
     [InlineData("outcomes-refused", Health.Warn, 5)]
     [InlineData("poison", Health.Warn, 3)]
@@ -195,7 +195,8 @@ public sealed class DoctorTests
         ["transactions-unfinished"] = (
             """
             insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values
-              ('0192d9a0-0000-7000-8000-000000000001', 't', 'saga', 'aborting', 16, now() + interval '1 hour', now() - interval '61 minutes', null)
+              ('0192d9a0-0000-7000-8000-000000000001', 't', 'saga', 'aborting', 16, now() + interval '1 hour', now() - interval '61 minutes', null),
+              ('0192d9a0-0000-7000-8000-000000000003', 't', 'twoPhase', 'committing', 16, now() + interval '1 hour', now() - interval '61 minutes', null)
             """,
             """
             insert into jobs.transaction (id, name, mode, state, priority, deadline_at, decided_at, ended_at) values

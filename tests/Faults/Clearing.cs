@@ -52,9 +52,9 @@ internal sealed class Clearing : IAsyncDisposable
 
     public int Count => _begun.Count;
 
-    public static async Task<Clearing> OpenAsync(Servers servers, ITestOutputHelper output, TimeSpan? watchEvery = null, [CallerMemberName] string test = "")
+    public static async Task<Clearing> OpenAsync(Servers servers, ITestOutputHelper output, TimeSpan? watchEvery = null, int ttlSeconds = 15, [CallerMemberName] string test = "")
     {
-        var arena = await Arena.OpenAsync(servers, output, test: test);
+        var arena = await Arena.OpenAsync(servers, output, ttlSeconds, test);
         foreach (var name in new[] { "a", "b" })
         {
             await arena.AskAsync<object>($"create database {arena.Schema}_{name}");
@@ -84,6 +84,20 @@ internal sealed class Clearing : IAsyncDisposable
     public void Release(params IEnumerable<string> verbs) => verbs.ToList().ForEach(v => File.Delete(FileOf(v)));
 
     private string FileOf(string verb) => Path.Combine(Arena.Folder, $"hold.{verb}");
+
+    /// <summary>Twelve whose decision is being carried out, or has been, and eighteen undecided ones: all calls have begun, and wait until <see cref="ReleaseAll"/>. For services with slots for all of them.</summary>
+    public async Task HoldInEachPhaseAsync()
+    {
+        const int Calls = (6 * 3) + (2 * 3) + 2 + (12 * 3) + (6 * 2); // commits, aborts, compensations; prepares, first steps
+        Hold("commit", "abort", "undo");
+        await BeginAsync(12);
+        await Eventually.HoldsAsync("all of them are decided, and ten have not ended", async () => await InStateAsync("committing", "aborting") == 10 && await InStateAsync("committed") == 2);
+        Hold("prepare", "note", "run");
+        await BeginAsync(18);
+        await Eventually.HoldsAsync($"{Calls} calls are held", async () => await Arena.CountAsync("jobs.job where state = 'running' and type like 'branch.%'") == Calls, explain: DescribeAsync);
+    }
+
+    public void ReleaseAll() => Release("commit", "abort", "undo", "prepare", "note", "run");
 
     /// <summary>Coordinators that have made their queue, and are dead.</summary>
     public async Task MakeQueueAsync()
@@ -137,6 +151,13 @@ internal sealed class Clearing : IAsyncDisposable
     public Task<long> InStateAsync(params string[] states) => Arena.CountAsync("jobs.transaction where state = any($1)", (object)states);
 
     public async Task<long> PreparedAsync() => await Arena.CountAsync($"pg_prepared_xacts where gid like 'jobs:{Arena.Schema}:%'");
+
+    /// <summary>Committed, as database <c>a</c> says.</summary>
+    public async Task<long> DebitsAsync()
+    {
+        await using var count = A.CreateCommand("select count(*) from moved");
+        return (long)(await count.ExecuteScalarAsync())!;
+    }
 
     /// <summary>Every transaction has its end, and nothing is left prepared.</summary>
     public Task EndAsync() => Eventually.HoldsAsync("every transaction has ended and nothing is prepared", async () =>
@@ -232,8 +253,9 @@ internal sealed class Clearing : IAsyncDisposable
         foreach (var query in new[]
         {
             "select 'transactions: ' || mode || ' ' || state || ' ' || count(*) from jobs.transaction group by mode, state",
-            "select 'not ended: ' || t.id || ' ' || t.state || ' branch ' || b.number || ' ' || b.state || ' round ' || b.round || ' job ' || b.job || ' ' || coalesce(j.state::text, h.state || coalesce(h.errors::text, ''), 'none') from jobs.transaction t "
+            "select 'not ended: ' || t.id || ' ' || t.state || ' branch ' || b.number || ' ' || b.state || ' round ' || b.round || ' job ' || coalesce(b.job::text, 'none yet') || ' ' || coalesce(j.state::text, h.state || coalesce(h.errors::text, ''), 'none') from jobs.transaction t "
                 + "join jobs.transaction_branch b on b.transaction_id = t.id left join jobs.job j on j.id = b.job left join jobs.history h on h.id = b.job where t.ended_at is null limit 40",
+            "select 'calls: ' || type || ' ' || coalesce(args->>'verb', '?') || ' ' || state || ' ' || count(*) from jobs.job where type like 'branch.%' group by type, args->>'verb', state",
             "select 'prepared: ' || gid || ' ' || prepared from pg_prepared_xacts where gid like 'jobs:%' limit 20",
         })
         {

@@ -73,6 +73,58 @@ public sealed class TransactionFaults(ServersFixture fixture, ITestOutputHelper 
         }
     }
 
+    [KillsServersFact]
+    public async Task The_broker_killed_in_every_phase_mixes_no_outcome_and_what_was_begun_without_it_ends_too()
+    {
+        await using var clearing = await Clearing.OpenAsync(fixture.Servers, output, OftenWatched);
+        await Clearing.CoordinatesAsync(clearing.StartService(more: "--Concurrency=80"));
+        await Clearing.CoordinatesAsync(clearing.StartService(more: "--Concurrency=80"));
+        await clearing.HoldInEachPhaseAsync();
+        var ended = await clearing.InStateAsync("committed", "aborted");
+
+        // The calls return while nobody takes their answers.
+        await clearing.Arena.Servers.KillAsync(Server.RabbitMq);
+        await Assert.ThrowsAnyAsync<Exception>(() => clearing.Arena.Broker.DepthAsync());
+        clearing.ReleaseAll();
+        await Eventually.HoldsAsync("the participants have done what they were asked", async () => await clearing.DebitsAsync() == 6 && await clearing.PreparedAsync() > 20);
+        await clearing.BeginAsync(24);
+        Assert.Equal(ended, await clearing.InStateAsync("committed", "aborted")); // else it was killed too late
+        await clearing.Arena.StartAsync(Server.RabbitMq);
+        await using (clearing.Start(callers: 16))
+        {
+            await Eventually.HoldsAsync("those and others end", async () => await clearing.InStateAsync("committed", "aborted") > ended + 60);
+        }
+
+        await clearing.AssertAsync();
+    }
+
+    [SignalsFact]
+    public async Task A_service_that_is_taken_for_dead_and_wakes_in_the_middle_of_everything_changes_nothing_that_others_have_done()
+    {
+        await using var clearing = await Clearing.OpenAsync(fixture.Servers, output, OftenWatched, ttlSeconds: 5);
+        var sleeper = clearing.StartService(more: "--Concurrency=80");
+        await Clearing.CoordinatesAsync(sleeper);
+        await clearing.HoldInEachPhaseAsync();
+        var session = await clearing.Arena.SessionOfAsync(sleeper);
+
+        // It falls asleep with calls of every verb, some of them by then at work in the databases and under way to its own coordinator.
+        clearing.Release("prepare");
+        await Task.Delay(clearing.Arena.Random.Next(60));
+        sleeper.Signal(Signals.Stop);
+        clearing.ReleaseAll();
+        clearing.StartService(more: "--Concurrency=40");
+        clearing.StartService(more: "--Concurrency=40");
+        await Eventually.HoldsAsync("it is taken for dead", async () => await clearing.Arena.CountAsync("jobs.session where id = $1", session) == 0);
+        await clearing.BeginAsync(24);
+        await Eventually.HoldsAsync("others go on without it", async () => await clearing.InStateAsync("committed", "aborted") > clearing.Count / 4); // many tickets lie in its ears, and are sent again after a while
+
+        sleeper.Signal(Signals.Continue);
+        await Eventually.HoldsAsync("it takes part again", async () => await clearing.Arena.SessionOfAsync(sleeper) is var s && s != default && s != session);
+        await Eventually.HoldsAsync("its late ends were refused", () => sleeper.Refused > 26);
+        await clearing.BeginAsync(24);
+        await clearing.AssertAsync();
+    }
+
     [Fact]
     public async Task Without_room_for_all_that_want_to_prepare_no_transaction_waits_for_another_for_ever()
     {

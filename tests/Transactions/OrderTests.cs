@@ -90,6 +90,66 @@ public sealed class OrderTests
     }
 
     [Fact]
+    public async Task An_order_whose_message_was_lost_is_told_again_a_minute_later()
+    {
+        await using var bank = await Bank.OpenAsync(t => t.WatchEvery = TimeSpan.FromMilliseconds(50));
+        bank.Script.On("run b", _ => Vote.No("no")).On("undo a", (Func<BranchContext, Vote>)(_ => throw new InvalidOperationException("no refunds")));
+        var id = await bank.Transactions.BeginAsync(new Saga("trip").Then(new Book("a"), new() { ParkAfter = 1 }).Then(new Book("b")));
+        await bank.SeeAsync(id, t => t.State == TransactionState.Parked, "it is parked");
+        await bank.App.SqlAsync("insert into jobs.transaction_order (transaction_id, verb, branch, round, by, told_at) select transaction_id, 'retry', number, round, 'anna', now() from jobs.transaction_branch where state = 'parked'");
+        var looks = await LooksAsync();
+        await Eventually.SeeAsync(LooksAsync, n => n > looks + 1, "the watch has looked", bank.App.Log.Tail);
+        await bank.HeardAsync();
+        Assert.Single(bank.Script.Words, w => w == "undo a");
+
+        await bank.App.SqlAsync("update jobs.transaction_order set told_at = told_at - interval '1 minute'");
+        await bank.SeeAsync(id, t => bank.Script.Words.Count(w => w == "undo a") == 2 && t.State == TransactionState.Parked, "it is tried again and parked");
+        Assert.True(await bank.App.ScalarAsync<bool>("select told_at > now() - interval '1 minute' from jobs.transaction_order"));
+        await bank.App.SqlAsync("update jobs.transaction_order set told_at = told_at - interval '1 minute'"); // by now it is of an earlier round
+        looks = await LooksAsync();
+        await Eventually.SeeAsync(LooksAsync, n => n > looks + 1, "the watch has looked", bank.App.Log.Tail);
+        await bank.HeardAsync();
+        Assert.Equal(2, bank.Script.Words.Count(w => w == "undo a"));
+
+        Task<int> LooksAsync() => bank.App.ScalarAsync<int>("select attempt from jobs.job where type = 'transaction.watch'");
+    }
+
+    [Fact]
+    public async Task A_second_abort_tells_of_the_first_of_which_no_coordinator_has_heard()
+    {
+        await using var bank = await Bank.OpenAsync(t => t.WatchEvery = TimeSpan.FromMinutes(10)); // so that nothing else tells of it
+        bank.Script.On("prepare b", Hang);
+        var id = await bank.BeginAsync(TimeSpan.FromHours(1), "a", "b");
+        await bank.SeeAsync("prepare b");
+        await bank.App.SqlAsync("insert into jobs.transaction_decision (transaction_id, decision, reason) values ($1, 'abort', 'by whoever died then')", id.Value);
+        Assert.True(await bank.Transactions.AbortAsync(id, "by hand"));
+        Assert.Equal((TransactionState.Aborted, "by whoever died then"), await bank.EndedAsync(id) is var ended ? (ended.State, ended.Reason) : default);
+        Assert.True(await bank.Transactions.AbortAsync(id, "by hand"));
+        Assert.Equal(1, await bank.App.ScalarAsync<long>("select count(*) from (select type, args from jobs.job union all select type, args from jobs.history) j where type = 'transaction.watch' and args->>'once' = 'true'"));
+    }
+
+    [Fact]
+    public async Task A_watch_that_can_tell_nobody_comes_again_and_does_not_fail()
+    {
+        await using var app = await TestApp.CreateAsync();
+        var host = await app.StartAsync(app.Build(b => b.AddWorker(w => { }).AddScheduler().AddTransactions(t =>
+        {
+            t.WatchEvery = TimeSpan.FromMilliseconds(1);
+            t.Participant<Move, MoveParticipant>();
+        }), services: s => s.AddSingleton(new Script())));
+        var id = await host.Services.GetRequiredService<ITransactions>().BeginAsync(new TwoPhase("transfer").Add(new Move("a")));
+        await app.LoggedAsync(2106); // there has never been a coordinator, and so no queue
+        var watch = new JobId(await app.ScalarAsync<Guid>("select id from jobs.job where type = 'transaction.watch'"));
+        await app.InStateAsync(watch, JobState.Scheduled);
+        Assert.Equal(0, await app.ScalarAsync<int>("select failures from jobs.job where id = $1", watch.Value));
+
+        // What an order has enqueued is not to come again for ever: it fails, and is tried again as failures are.
+        Assert.True(await host.Services.GetRequiredService<ITransactions>().AbortAsync(id, "by hand"));
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.job where type = 'transaction.watch' and failures > 0"), n => n == 1, "the order's job has failed", app.Log.Tail);
+        Assert.Equal(1, await app.ScalarAsync<long>("select count(*) from jobs.transaction_order where told_at is null"));
+    }
+
+    [Fact]
     public async Task Doctor_misses_the_coordinator_and_the_watch_while_there_is_a_transaction()
     {
         await using var bank = await Bank.OpenAsync();
