@@ -173,12 +173,12 @@ internal sealed class TransactionStore(Database database, JobStore jobs)
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>These have ended: the processes that wait for them are told, and the jobs that wait to look after them are gone.</summary>
-    public async Task TellEndedAsync(IReadOnlyCollection<Guid> ids, CancellationToken ct)
+    /// <summary>These have ended: the processes that wait for them are told, and the jobs that wait to look after them are gone. Tried a few times, and harmless when it is done twice.</summary>
+    public Task TellEndedAsync(IReadOnlyCollection<Guid> ids) => Transient.RetryAsync(async ct =>
     {
         await using var command = database.Command("tell_transactions_ended", Param.Of(ids.ToArray()), Param.Of(database.Schema));
-        await command.ExecuteScalarAsync(ct);
-    }
+        return await command.ExecuteScalarAsync(ct);
+    }, "tell of ends of transactions", database.Log, CancellationToken.None, Transient.Few);
 
     public async Task<SeenTransaction?> FindAsync(Guid id, CancellationToken ct)
     {

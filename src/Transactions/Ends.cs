@@ -84,7 +84,7 @@ internal sealed class Ends : IDisposable, IAsyncDisposable
 
         try
         {
-            await _store.TellEndedAsync(ended, CancellationToken.None);
+            await _store.TellEndedAsync(ended);
         }
         catch (Exception e)
         {

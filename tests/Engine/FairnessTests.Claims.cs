@@ -173,6 +173,53 @@ public sealed partial class FairnessTests
         }
     }
 
+    [Fact]
+    public async Task Claims_of_different_types_in_turn_choose_no_more_ahead_than_was_served()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await EnqueueAsync(app, 'a', 40);
+        await using var connection = await app.ConnectAsync();
+        for (var n = 0; n < 10; n++)
+        {
+            var (taken, _) = await TakeAsync(app, connection, 1, n % 2 == 0 ? "'{test.work}'" : "'{test.work,test.other}'");
+            await app.SqlAsync("delete from jobs.job where id = any($1)", taken);
+            await app.SqlAsync("update jobs.fair_turn set chosen_at = 'infinity' where chosen > 0");
+        }
+
+        Assert.Equal(1, await app.ScalarAsync<int>("select max(chosen) from jobs.fair_turn"));
+    }
+
+    [Fact]
+    public async Task Expired_job_that_has_no_value_is_not_started_by_its_ticket()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await EnqueueAsync(app, 'a', 1);
+        await app.Operator.SetFairnessAsync(Queue, null);
+        var late = await app.Jobs.EnqueueAsync(new Work(1), new() { Expires = TimeSpan.FromHours(1) });
+        await app.SqlAsync("update jobs.job set expires_at = now() where id = $1", late.Value);
+        await app.WorkerAsync(Runs.Done, concurrency: 1);
+        var last = await app.Jobs.EnqueueAsync(new Work(2));
+        await app.EndedAsync(last);
+        Assert.Equal([0, 2], app.Runs.Select(r => r.Job.Number).Order());
+        Assert.Equal(JobState.Queued, (await app.GetAsync(late)).State);
+    }
+
+    [Theory]
+    [InlineData("rescued")]
+    [InlineData("handed back")]
+    public async Task Job_that_ran_when_its_queue_became_fair_has_its_value_when_it_waits_again(string how)
+    {
+        var session = Guid.NewGuid();
+        await using var app = await TestApp.CreateAsync();
+        var id = await app.Jobs.EnqueueAsync(new Work(1, "a"));
+        await app.ClaimAsync(session, id);
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        Assert.Equal(1, how == "rescued" ? (await app.Repair.RescueIfOrphanedAsync(10, 3, default)).Count : (await app.Store.HandBackIfRunningAsync(session, [id.Value], default)).Count);
+        Assert.Equal("a", await app.ScalarAsync<string?>("select fair from jobs.job where state = 'queued'"));
+    }
+
     private sealed record Turn(Guid Id, string Value, int Rest);
 
     /// <summary>Who is served next, in order, by deficit round robin.</summary>

@@ -7,7 +7,7 @@ namespace Jobs.Tests.Faults;
 [Collection(ServersCollection.Name)]
 public sealed class LimitRates(ServersFixture fixture, ITestOutputHelper output)
 {
-    private static readonly int Seconds = Tally.Scale > 1 ? 60 : 20;
+    private static readonly int Seconds = Tally.Scale > 1 ? 60 : 10;
 
     /// <summary>The clocks of the database and of a timer may drift apart by so much while it runs.</summary>
     private const double DriftSeconds = 0.0005;

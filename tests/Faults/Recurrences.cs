@@ -20,7 +20,7 @@ public sealed class Recurrences(ServersFixture fixture, ITestOutputHelper output
         }
 
         await RecordedAsync(arena, "all are recorded");
-        for (var kills = 0; kills < 12 * Tally.Scale; kills++)
+        for (var kills = 0; kills < 9 * Tally.Scale; kills++)
         {
             await Task.Delay(Between * (0.5 + arena.Random.NextDouble()));
             var victim = schedulers[arena.Random.Next(Schedulers)];

@@ -121,8 +121,8 @@ begin
     return;
   end if;
   if v_fair then -- any of its jobs
-    select f.ids, f.dispatches, f.places into p_ids, p_dispatches, v_places from jobs.fair_queue q cross join lateral
-      jobs.choose_fair(p_session, p_queue, p_types, v_rules > 0 or not q.passed or q.key is null or exists (select from jobs.gate), p_ids, p_dispatches) f where q.name = p_queue;
+    select f.ids, f.dispatches, f.places into p_ids, p_dispatches, v_places from jobs.choose_fair(p_session, p_queue, p_types,
+      v_rules > 0 or coalesce((select not q.passed or q.key is null from jobs.fair_queue q where q.name = p_queue), true) or exists (select from jobs.gate), p_ids, p_dispatches) f; -- forgotten just now: its tickets say which
     return query select 'fair', null::uuid, null::integer, null::smallint, null::smallint, null, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb, false, 0::float8;
     if v_rules = 0 then -- they are locked
       return query

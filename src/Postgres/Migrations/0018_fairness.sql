@@ -179,6 +179,8 @@ declare
   v_at     tid[];
   v_value  text;
   v_last   integer;
+  v_moved  uuid[];
+  v_next   integer;
 begin
   ids := '{}';
   dispatches := '{}';
@@ -205,9 +207,9 @@ begin
     v_ahead := null;
     v_length := 0;
     v_choose := 0;
-    if p_state = 'queued' and v_turn.chosen_at > now() - interval '50 ms' then
+    if p_state = 'queued' and v_turn.chosen_at > now() - interval '50 ms' and v_turn.types = p_types then
       v_choose := least(2 * v_turn.chosen, 1024);
-      if v_turn.used < v_turn.kept and v_turn.types = p_types then
+      if v_turn.used < v_turn.kept then
         select a.* into v_ahead from jobs.fair_ahead a where a.line = p_line and a.priority = v_level;
         v_length := v_turn.kept;
       end if;
@@ -247,6 +249,24 @@ begin
         v_turn.value := v_value;
         v_turn.rest := coalesce(v_ahead.rests[v_turn.used + v_last], 0);
       end if;
+      if v_chosen and cardinality(v_got) < v_want then -- what has moved since it was chosen (somebody waits for its end, say), and is not held
+        select coalesce(array_agg(l.id), '{}'), array_agg(l.dispatch), array_agg(l.place), (array_agg(l.fair))[count(*)], max(l.n) into v_moved, v_under, v_at, v_value, v_next from (
+          select j.id, j.dispatch, j.ctid as place, j.fair, t.n
+          from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+          where t.id <> all(v_got) and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
+            and (j.expires_at is null or j.expires_at > now())
+          for update of j skip locked) l;
+        if v_next is not null then
+          v_got := v_got || v_moved;
+          ids := ids || v_moved;
+          dispatches := dispatches || v_under;
+          places := places || v_at;
+          if v_next > coalesce(v_last, 0) then
+            v_turn.value := v_value;
+            v_turn.rest := coalesce(v_ahead.rests[v_turn.used + v_next], 0);
+          end if;
+        end if;
+      end if;
       v_turn.used := v_turn.used + v_want;
       v_missed := v_missed or cardinality(v_got) < v_want; -- others were quicker: what comes after
     end loop;
@@ -260,7 +280,7 @@ begin
       update jobs.fair_turn t set value = v_turn.value, rest = v_turn.rest, chosen = v_length, width = coalesce(v_turn.width, 0), chosen_at = now(), types = p_types, kept = v_length - v_turn.used, used = 0
       where t.line = p_line and t.priority = v_level;
     elsif v_mine then
-      update jobs.fair_turn t set value = v_turn.value, rest = v_turn.rest, used = v_turn.used where t.line = p_line and t.priority = v_level;
+      update jobs.fair_turn t set value = v_turn.value, rest = v_turn.rest, used = v_turn.used, width = coalesce(v_turn.width, 0) where t.line = p_line and t.priority = v_level;
     end if;
   end loop;
 end $$;
@@ -287,6 +307,7 @@ begin
       select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}'), coalesce(array_agg(l.place), '{}') into v_ids, v_of, v_at from (
         select j.id, j.dispatch, j.ctid as place from unnest(v_tickets, v_under) as t (id, dispatch) join jobs.job j on j.id = t.id
         where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null) and j.id <> all(choose_fair.ids)
+          and (j.expires_at is null or j.expires_at > now())
         order by j.priority desc, j.id limit v_most - cardinality(choose_fair.ids) for update of j skip locked) l;
       ids := ids || v_ids;
       dispatches := dispatches || v_of;

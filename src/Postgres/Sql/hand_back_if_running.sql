@@ -7,6 +7,7 @@ with mine as materialized (
   on conflict (id) do update set freed = x.freed + excluded.freed
 )
 update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, session = null, ticket_at = now(), slots = null, woken_at = null,
+  fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(j.queue, j.args) end,
   events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
     || jsonb_build_object('at', now(), 'what', 'handedBack', 'attempt', j.attempt, 'session', j.session, 'startedAt', j.started_at)
 from mine where j.id = mine.id and j.state = 'running' and j.session = $1

@@ -15,6 +15,7 @@ with orphan as materialized (
     state = case when s.id is null then 'queued' else 'scheduled' end::jobs.state,
     dispatch = j.dispatch + 1, crashes = o.crashes, session = null, slots = null, woken_at = null,
     ticket_at = case when s.id is null then now() end,
+    fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(j.queue, j.args) end,
     due_at = now() + s.turn * (o.crashes - $2 + 1) * interval '1 second',
     events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
       || jsonb_build_object('at', now(), 'what', 'crashed', 'attempt', j.attempt, 'session', j.session, 'startedAt', j.started_at,

@@ -96,7 +96,7 @@ internal sealed class StoredTurn(TurnServices services, CoordinatorContext conte
             await services.Tickets.SendAsync(tickets, ct);
             // A job that ended while this waited for its row; and those who wait for the end of the transaction.
             services.Followers.Tell(new Followed(waited, []));
-            if (Row.EndedAt is not null && _before.EndedAt is null)
+            if (Row.EndedAt is not null) // also of a message that came again: whoever ended it has perhaps not lived to tell
             {
                 services.Ends.Tell(Row.CorrelationId);
             }
