@@ -28,4 +28,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(2107, LogLevel.Warning, "Those who wait for {Transactions} transactions that have ended were not told, and look by themselves: {Error}")]
     public static partial void EndsNotTold(this ILogger log, int transactions, string error);
+
+    [LoggerMessage(2108, LogLevel.Information, "A turn of several messages about transaction {Transaction} has failed; each gets one of its own: {Error}")]
+    public static partial void SharedTurnFailed(this ILogger log, Guid transaction, string error);
 }

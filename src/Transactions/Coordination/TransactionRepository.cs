@@ -82,8 +82,9 @@ internal sealed class TransactionRepository(TurnServices services) : ISagaReposi
             await turn.CommitAsync(ct);
             done = true;
         }
-        catch (Exception) when (shares && !ct.IsCancellationRequested)
+        catch (Exception e) when (shares && !ct.IsCancellationRequested)
         {
+            services.Log.SharedTurnFailed(id, e.Message);
             await RunAsync(id, hear, shared: false, ct); // what another message has broken is not this one's fault; what is its own, it will say again
         }
         finally
