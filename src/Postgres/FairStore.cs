@@ -9,10 +9,10 @@ internal sealed class FairStore(Database database)
     public async Task SetAsync(string queue, string? key, CancellationToken ct)
     {
         await database.ReadyAsync(ct);
-        await Transient.RetryAsync(async c =>
+        var setAt = await Transient.RetryAsync(async c =>
         {
             await using var command = database.Command("set_fairness", Param.Of(queue), Param.Texts(key?.Split('.')));
-            return await command.ExecuteNonQueryAsync(c);
+            return (DateTime)(await command.ExecuteScalarAsync(c))!;
         }, "set fairness", database.Log, ct, Transient.Few);
         if (key is null)
         {
@@ -22,7 +22,7 @@ internal sealed class FairStore(Database database)
         await FillAsync(queue, ct);
         await Transient.RetryAsync(async c =>
         {
-            await using var command = database.Command("mark_passed", Param.Of(queue), Param.Texts(key.Split('.')));
+            await using var command = database.Command("mark_passed", Param.Of(queue), Param.Of(setAt));
             return await command.ExecuteNonQueryAsync(c);
         }, "mark a fair queue as passed", database.Log, ct);
     }

@@ -1564,18 +1564,19 @@ begin
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.set_fairness(p_queue text, p_key text[])
- RETURNS void
+ RETURNS timestamp with time zone
  LANGUAGE plpgsql
 AS $function$
 begin
   if p_key is null then
     update jobs.fair_queue f set key = null, set_at = now(), passed = true, filled = true where f.name = p_queue;
-    return;
+    return now();
   end if;
   insert into jobs.fair_queue (name, key) values (p_queue, p_key)
   on conflict (name) do update set key = excluded.key, set_at = excluded.set_at,
     passed = fair_queue.key is not distinct from excluded.key and fair_queue.passed, filled = fair_queue.key is not distinct from excluded.key and fair_queue.filled;
   insert into jobs.fair_turn (line, priority) select p_queue, n from generate_series(0, 31) n on conflict do nothing;
+  return now();
 end $function$
 
 CREATE OR REPLACE FUNCTION jobs.set_limit(p_name text, p_queue text, p_type text, p_key text[], p_slots integer, p_algorithm text, p_amount double precision, p_period double precision, p_burst double precision, p_cost text[], p_origin text, p_by text, p_reason text)

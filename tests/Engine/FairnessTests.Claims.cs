@@ -220,6 +220,27 @@ public sealed partial class FairnessTests
         Assert.Equal("a", await app.ScalarAsync<string?>("select fair from jobs.job where state = 'queued'"));
     }
 
+    [Fact]
+    public async Task Setting_that_was_made_anew_meanwhile_is_not_finished_by_the_one_before()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Jobs.EnqueueAsync(new Work(1, "a"));
+        await using var connection = await app.ConnectAsync();
+        await using var hold = await connection.BeginTransactionAsync();
+        await using (var row = new NpgsqlCommand(app.InSchema("select from jobs.job for update"), connection, hold))
+        {
+            await row.ExecuteNonQueryAsync();
+        }
+
+        var first = app.Operator.SetFairnessAsync(Queue, "text"); // waits for the job that it gives its value
+        await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.fair_queue"), n => n == 1, "it is set", app.Log.Tail);
+        await app.SqlAsync("select jobs.set_fairness('default', null)");
+        await app.SqlAsync("select jobs.set_fairness('default', '{text}')"); // by somebody who has not gone through the jobs yet
+        await hold.RollbackAsync();
+        await first;
+        Assert.False(await app.ScalarAsync<bool>("select passed from jobs.fair_queue"));
+    }
+
     private sealed record Turn(Guid Id, string Value, int Rest);
 
     /// <summary>Who is served next, in order, by deficit round robin.</summary>

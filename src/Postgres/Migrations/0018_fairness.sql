@@ -354,16 +354,17 @@ begin
 end $$;
 
 -- From the commit on new jobs of the queue have a value; fill_fair gives the others theirs. Null: from the commit on they have none, and those that have one are served in turn until none is left.
-create function jobs.set_fairness(p_queue text, p_key text[]) returns void language plpgsql as $$
+create function jobs.set_fairness(p_queue text, p_key text[]) returns timestamptz language plpgsql as $$
 begin
   if p_key is null then
     update jobs.fair_queue f set key = null, set_at = now(), passed = true, filled = true where f.name = p_queue;
-    return;
+    return now();
   end if;
   insert into jobs.fair_queue (name, key) values (p_queue, p_key)
   on conflict (name) do update set key = excluded.key, set_at = excluded.set_at,
     passed = fair_queue.key is not distinct from excluded.key and fair_queue.passed, filled = fair_queue.key is not distinct from excluded.key and fair_queue.filled;
   insert into jobs.fair_turn (line, priority) select p_queue, n from generate_series(0, 31) n on conflict do nothing;
+  return now();
 end $$;
 
 -- Of the next p_most live jobs above p_above those that wait in a fair queue are given their value. The last one looked at; null: there are no more.
