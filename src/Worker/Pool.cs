@@ -11,7 +11,7 @@ internal sealed class Pool(string? name, int size)
     private readonly List<Slots> _queues = [];
     private int _size = size;
     private int _taken;
-    private long _given; // of the one that was given some last: where one begins that had nothing to run
+    private long _given; // what the one that was given a slot last had been given before it: where one begins that had nothing to run
 
     /// <summary>What holds all its numbers together, and those of its queues.</summary>
     public Lock Gate { get; } = new();
@@ -98,7 +98,7 @@ internal sealed class Pool(string? name, int size)
         Volatile.Write(ref _taken, _taken + count);
         if (IsWeighted)
         {
-            _given = Math.Max(_given, queue.Given);
+            _given = Math.Max(_given, queue.Given + ((count - 1) * (Unit / queue.Weight)));
             queue.Given += count * (Unit / queue.Weight);
         }
     }

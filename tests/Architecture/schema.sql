@@ -581,7 +581,7 @@ begin
   for part in 1 .. 2 loop
     if p_named or part = 2 and cardinality(ids) < v_most then
       select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}'), coalesce(array_agg(l.place), '{}') into v_ids, v_of, v_at from (
-        select j.id, j.dispatch, j.ctid as place from unnest(v_tickets, v_under) as t (id, dispatch) join jobs.job j on j.id = t.id
+        select j.id, j.dispatch, j.ctid as place from unnest(v_tickets, v_under) as t (id, dispatch) join jobs.job j on j.id = any(array[t.id])
         where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null) and j.id <> all(choose_fair.ids)
           and (j.expires_at is null or j.expires_at > now())
         order by j.priority desc, j.id limit v_most - cardinality(choose_fair.ids) for update of j skip locked) l;
@@ -640,7 +640,7 @@ begin
         state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
         unique_key = case when j.unique_waiting then null else j.unique_key end, unique_was = case when j.unique_waiting then j.unique_key end
       from unnest(p_ids, v_places) as t (id, place)
-      where j.ctid = t.place and j.id = t.id and j.state = 'queued'
+      where j.ctid = t.place and j.id = any(array[t.id]) and j.state = 'queued'
       returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, false, 0::float8;
       return;
     end if;
@@ -659,7 +659,7 @@ begin
         else (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
           where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
     from unnest(p_ids, p_dispatches) as t (id, dispatch)
-    where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
+    where j.id = any(array[t.id]) and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
       and (j.expires_at is null or j.expires_at > now())
     returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots
   ), need as (
@@ -723,7 +723,7 @@ begin
     if v_claimed = 0 then -- the queue was paused meanwhile: their tickets wait in the broker like all others
       return query select 'ticket', j.id, j.dispatch, null::smallint, least(31, greatest(1, j.priority) + 1)::smallint, j.type, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb,
         false, 0::float8, j.queue
-        from unnest(v_ids, v_under) as t (id, dispatch) join jobs.job j on j.id = t.id where j.state = 'queued' and j.dispatch = t.dispatch;
+        from unnest(v_ids, v_under) as t (id, dispatch) join jobs.job j on j.id = any(array[t.id]) where j.state = 'queued' and j.dispatch = t.dispatch;
     end if;
   end if;
 end $function$
@@ -754,7 +754,7 @@ begin
         where r.name = p_name and r.counts and (r.queue is null or r.queue = j.queue) and (r.type is null or r.type = j.type) and jobs.gate_key(j.args, r.key) is not null) x (s)) as slots
     from jobs.job j where j.state = 'running' order by j.id
   )
-  update jobs.job j set slots = n.slots from now_named n where j.id = n.id and j.state = 'running' and j.slots is distinct from n.slots;
+  update jobs.job j set slots = n.slots from now_named n where j.id = any(array[n.id]) and j.state = 'running' and j.slots is distinct from n.slots;
 
   insert into jobs.gate (id, rule)
   select s.gate, p_name from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate
@@ -941,7 +941,7 @@ begin
     where j.id = any(v_page) and j.queue = p_queue and j.state <> 'running' and j.fair is distinct from jobs.fair_of(j.queue, j.args)
     order by j.id for update
   )
-  update jobs.job j set fair = m.fair from mine m where j.id = m.id and j.queue = p_queue and j.state <> 'running';
+  update jobs.job j set fair = m.fair from mine m where j.id = any(array[m.id]) and j.queue = p_queue and j.state <> 'running';
   return v_page[cardinality(v_page)];
 end $function$
 
@@ -1178,7 +1178,7 @@ begin
   ), both_kinds as (
     select a.id, a.priority, a.id::text as age from by_age a
     union all
-    select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+    select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = any(array[t.id])
   )
   select b.id from both_kinds b order by b.priority desc, b.age limit p_most;
 end $function$
@@ -1354,7 +1354,7 @@ begin
     update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
     update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null,
       unique_key = coalesce(j.unique_was, j.unique_key), unique_was = null
-    from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
+    from unnest(v_refused, v_by) as t (id, gate) where j.id = any(array[t.id]) and j.state = 'running' and j.session = p_session and j.started_at = now();
     -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
     if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
       perform jobs.signal('gates');
@@ -1362,7 +1362,7 @@ begin
   end if;
   if v_late <> '{}' then
     update jobs.job j set started_at = t.start from unnest(v_late, v_starts) as t (id, start)
-    where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
+    where j.id = any(array[t.id]) and j.state = 'running' and j.session = p_session and j.started_at = now();
   end if;
 
   return query
@@ -1448,11 +1448,11 @@ declare
   v_first  text[];    -- the gates at which they wait
 begin
   perform jobs.share_limits();
-  perform from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id
+  perform from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = any(array[t.id])
     where j.state = 'running' and j.attempt = t.attempt and j.session = p_session order by j.id for update of j;
 
   with mine as materialized (
-    select t.*, j.queue, j.type, j.args from unnest(p_ids, p_attempts, p_delays, p_rules) as t (id, attempt, delay, rule) join jobs.job j on j.id = t.id
+    select t.*, j.queue, j.type, j.args from unnest(p_ids, p_attempts, p_delays, p_rules) as t (id, attempt, delay, rule) join jobs.job j on j.id = any(array[t.id])
     where j.state = 'running' and j.attempt = t.attempt and j.session = p_session
   ), known as materialized (
     select m.id, m.delay, m.rule, r.name || ':' || k.key collate "C" as gate, r.algorithm is not null as rated
@@ -1477,7 +1477,7 @@ begin
 
   with freed as (
     select s.gate collate "C" as gate, count(*) as n
-    from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id cross join unnest(j.slots) as s (gate)
+    from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = any(array[t.id]) cross join unnest(j.slots) as s (gate)
     where j.state = 'running' and j.attempt = t.attempt and j.session = p_session group by 1
   ), changed as (
     insert into jobs.gate_exit as x (id, freed, waiting)
@@ -1495,7 +1495,7 @@ begin
         'dueAt', coalesce((select g.paused_until from jobs.gate g where g.id = f.gate), now() + t.delay * interval '1 second'), 'reason', f.gates))
   from unnest(p_ids, p_attempts, p_delays) as t (id, attempt, delay)
     left join lateral (select min(g.gate collate "C") as gate, string_agg(g.gate, ', ' order by g.gate) as gates from unnest(v_jobs, v_gates) as g (id, gate) where g.id = t.id) f on true
-  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = p_session;
+  where j.id = any(array[t.id]) and j.state = 'running' and j.attempt = t.attempt and j.session = p_session;
   get diagnostics written = row_count;
 
   if v_gates is not null then
@@ -1750,11 +1750,11 @@ begin
       end if;
       v_want := least(v_want, v_length - v_turn.used);
       select coalesce(array_agg(l.id), '{}'), array_agg(l.dispatch), array_agg(l.place), (array_agg(l.fair))[count(*)], max(l.n) into v_got, v_under, v_at, v_value, v_last from (
-        select j.id, j.dispatch, j.ctid as place, j.fair, t.n
-        from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want], v_ahead.places[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, place, n) join jobs.job j on j.ctid = t.place
-        where j.id = t.id and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
-          and (j.expires_at is null or j.expires_at > now())
-        for update of j skip locked) l;
+        select j.id, j.dispatch, j.place, j.fair, t.n
+        from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want], v_ahead.places[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, place, n) cross join lateral (
+          select j.id, j.dispatch, j.ctid as place, j.fair from jobs.job j
+          where j.ctid = t.place and j.id = t.id and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
+            and (j.expires_at is null or j.expires_at > now()) for update skip locked) j) l; -- one after the other, so aggregated in their order whatever the planner thinks
       if v_last is not null then
         ids := ids || v_got;
         dispatches := dispatches || v_under;
@@ -1764,11 +1764,11 @@ begin
       end if;
       if v_chosen and cardinality(v_got) < v_want then -- what has moved since it was chosen (somebody waits for its end, say), and is not held
         select coalesce(array_agg(l.id), '{}'), array_agg(l.dispatch), array_agg(l.place), (array_agg(l.fair))[count(*)], max(l.n) into v_moved, v_under, v_at, v_value, v_next from (
-          select j.id, j.dispatch, j.ctid as place, j.fair, t.n
-          from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, n) join jobs.job j on j.id = t.id
-          where t.id <> all(v_got) and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
-            and (j.expires_at is null or j.expires_at > now())
-          for update of j skip locked) l;
+          select j.id, j.dispatch, j.place, j.fair, t.n
+          from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, n) cross join lateral (
+            select j.id, j.dispatch, j.ctid as place, j.fair from jobs.job j
+            where j.id = t.id and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
+              and (j.expires_at is null or j.expires_at > now()) for update skip locked) j where t.id <> all(v_got)) l;
         if v_next is not null then
           v_got := v_got || v_moved;
           ids := ids || v_moved;

@@ -289,14 +289,15 @@ public sealed class SlotsTests
     }
 
     /// <summary>All of these are in the worker's buffers when this returns.</summary>
-    private static async Task FillAsync(TestApp app, params (string Queue, int Count)[] queues)
+    private async Task FillAsync(TestApp app, params (string Queue, int Count)[] queues)
     {
+        using var measured = new Measured(_host!);
         var number = 100;
         foreach (var (queue, count) in queues)
         {
             await app.Jobs.EnqueueManyAsync(Enumerable.Range(number, count).Select(n => new Work(n)), _ => new() { Queue = queue });
             number += count;
-            await app.WaitForTicketsAsync(queue, 0);
+            await measured.SeeAsync("jobs.tickets.buffered", $"queue={queue}", count);
         }
     }
 

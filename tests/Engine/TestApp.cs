@@ -49,6 +49,8 @@ internal sealed class TestApp : IAsyncDisposable
 
     public IJobLimits Limits => _client.Services.GetRequiredService<IJobLimits>();
 
+    public Database Database => _client.Services.GetRequiredService<Database>();
+
     public JobStore Store => _client.Services.GetRequiredService<JobStore>();
 
     public RepairStore Repair => _client.Services.GetRequiredService<RepairStore>();

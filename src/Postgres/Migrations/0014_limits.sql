@@ -130,7 +130,7 @@ begin
         state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
         unique_key = case when j.unique_waiting then null else j.unique_key end, unique_was = case when j.unique_waiting then j.unique_key end
       from unnest(p_ids, v_places) as t (id, place)
-      where j.ctid = t.place and j.id = t.id and j.state = 'queued'
+      where j.ctid = t.place and j.id = any(array[t.id]) and j.state = 'queued'
       returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, false, 0::float8;
       return;
     end if;
@@ -149,7 +149,7 @@ begin
         else (select array_agg(r.name || ':' || k.key order by r.name) from jobs.limit_rule r cross join lateral (select jobs.gate_key(j.args, r.key) as key) k
           where r.counts and (r.queue is null or r.queue = p_queue) and (r.type is null or r.type = j.type) and k.key is not null) end
     from unnest(p_ids, p_dispatches) as t (id, dispatch)
-    where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
+    where j.id = any(array[t.id]) and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types)
       and (j.expires_at is null or j.expires_at > now())
     returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, j.slots
   ), need as (
@@ -355,7 +355,7 @@ begin
     update jobs.gate_exit x set waiting = true where x.id = any(v_by) and not x.waiting;
     update jobs.job j set state = 'blocked', attempt = j.attempt - 1, session = null, slots = null, blocked_on = t.gate, woken_at = null, ticket_at = null,
       unique_key = coalesce(j.unique_was, j.unique_key), unique_was = null
-    from unnest(v_refused, v_by) as t (id, gate) where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
+    from unnest(v_refused, v_by) as t (id, gate) where j.id = any(array[t.id]) and j.state = 'running' and j.session = p_session and j.started_at = now();
     -- Those who wait for time to pass are fetched by the scheduler, which is told of the first one.
     if exists (select from unnest(v_new) n join jobs.limit_rule r on r.name = n.rule where n.id = any(v_by) and n.id = any(v_idle) and (r.algorithm is not null or n.paused_until > now())) then
       perform jobs.signal('gates');
@@ -363,7 +363,7 @@ begin
   end if;
   if v_late <> '{}' then
     update jobs.job j set started_at = t.start from unnest(v_late, v_starts) as t (id, start)
-    where j.id = t.id and j.state = 'running' and j.session = p_session and j.started_at = now();
+    where j.id = any(array[t.id]) and j.state = 'running' and j.session = p_session and j.started_at = now();
   end if;
 
   return query

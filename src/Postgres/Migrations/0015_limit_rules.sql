@@ -100,7 +100,7 @@ begin
         where r.name = p_name and r.counts and (r.queue is null or r.queue = j.queue) and (r.type is null or r.type = j.type) and jobs.gate_key(j.args, r.key) is not null) x (s)) as slots
     from jobs.job j where j.state = 'running' order by j.id
   )
-  update jobs.job j set slots = n.slots from now_named n where j.id = n.id and j.state = 'running' and j.slots is distinct from n.slots;
+  update jobs.job j set slots = n.slots from now_named n where j.id = any(array[n.id]) and j.state = 'running' and j.slots is distinct from n.slots;
 
   insert into jobs.gate (id, rule)
   select s.gate, p_name from jobs.job j cross join unnest(j.slots) as s (gate) where j.state = 'running' and split_part(s.gate, ':', 1) = p_name group by s.gate order by s.gate

@@ -12,11 +12,11 @@ declare
   v_first  text[];    -- the gates at which they wait
 begin
   perform jobs.share_limits();
-  perform from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id
+  perform from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = any(array[t.id])
     where j.state = 'running' and j.attempt = t.attempt and j.session = p_session order by j.id for update of j;
 
   with mine as materialized (
-    select t.*, j.queue, j.type, j.args from unnest(p_ids, p_attempts, p_delays, p_rules) as t (id, attempt, delay, rule) join jobs.job j on j.id = t.id
+    select t.*, j.queue, j.type, j.args from unnest(p_ids, p_attempts, p_delays, p_rules) as t (id, attempt, delay, rule) join jobs.job j on j.id = any(array[t.id])
     where j.state = 'running' and j.attempt = t.attempt and j.session = p_session
   ), known as materialized (
     select m.id, m.delay, m.rule, r.name || ':' || k.key collate "C" as gate, r.algorithm is not null as rated
@@ -41,7 +41,7 @@ begin
 
   with freed as (
     select s.gate collate "C" as gate, count(*) as n
-    from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = t.id cross join unnest(j.slots) as s (gate)
+    from unnest(p_ids, p_attempts) as t (id, attempt) join jobs.job j on j.id = any(array[t.id]) cross join unnest(j.slots) as s (gate)
     where j.state = 'running' and j.attempt = t.attempt and j.session = p_session group by 1
   ), changed as (
     insert into jobs.gate_exit as x (id, freed, waiting)
@@ -59,7 +59,7 @@ begin
         'dueAt', coalesce((select g.paused_until from jobs.gate g where g.id = f.gate), now() + t.delay * interval '1 second'), 'reason', f.gates))
   from unnest(p_ids, p_attempts, p_delays) as t (id, attempt, delay)
     left join lateral (select min(g.gate collate "C") as gate, string_agg(g.gate, ', ' order by g.gate) as gates from unnest(v_jobs, v_gates) as g (id, gate) where g.id = t.id) f on true
-  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = p_session;
+  where j.id = any(array[t.id]) and j.state = 'running' and j.attempt = t.attempt and j.session = p_session;
   get diagnostics written = row_count;
 
   if v_gates is not null then

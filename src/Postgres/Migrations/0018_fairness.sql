@@ -237,11 +237,11 @@ begin
       end if;
       v_want := least(v_want, v_length - v_turn.used);
       select coalesce(array_agg(l.id), '{}'), array_agg(l.dispatch), array_agg(l.place), (array_agg(l.fair))[count(*)], max(l.n) into v_got, v_under, v_at, v_value, v_last from (
-        select j.id, j.dispatch, j.ctid as place, j.fair, t.n
-        from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want], v_ahead.places[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, place, n) join jobs.job j on j.ctid = t.place
-        where j.id = t.id and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
-          and (j.expires_at is null or j.expires_at > now())
-        for update of j skip locked) l;
+        select j.id, j.dispatch, j.place, j.fair, t.n
+        from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want], v_ahead.places[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, place, n) cross join lateral (
+          select j.id, j.dispatch, j.ctid as place, j.fair from jobs.job j
+          where j.ctid = t.place and j.id = t.id and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
+            and (j.expires_at is null or j.expires_at > now()) for update skip locked) j) l; -- one after the other, so aggregated in their order whatever the planner thinks
       if v_last is not null then
         ids := ids || v_got;
         dispatches := dispatches || v_under;
@@ -251,11 +251,11 @@ begin
       end if;
       if v_chosen and cardinality(v_got) < v_want then -- what has moved since it was chosen (somebody waits for its end, say), and is not held
         select coalesce(array_agg(l.id), '{}'), array_agg(l.dispatch), array_agg(l.place), (array_agg(l.fair))[count(*)], max(l.n) into v_moved, v_under, v_at, v_value, v_next from (
-          select j.id, j.dispatch, j.ctid as place, j.fair, t.n
-          from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, n) join jobs.job j on j.id = t.id
-          where t.id <> all(v_got) and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
-            and (j.expires_at is null or j.expires_at > now())
-          for update of j skip locked) l;
+          select j.id, j.dispatch, j.place, j.fair, t.n
+          from unnest(v_ahead.ids[v_turn.used + 1:v_turn.used + v_want]) with ordinality as t (id, n) cross join lateral (
+            select j.id, j.dispatch, j.ctid as place, j.fair from jobs.job j
+            where j.id = t.id and j.state = p_state and coalesce(j.blocked_on, j.queue) = p_line and j.priority = v_level and j.fair is not null and (p_types is null or j.type = any(p_types))
+              and (j.expires_at is null or j.expires_at > now()) for update skip locked) j where t.id <> all(v_got)) l;
         if v_next is not null then
           v_got := v_got || v_moved;
           ids := ids || v_moved;
@@ -305,7 +305,7 @@ begin
   for part in 1 .. 2 loop
     if p_named or part = 2 and cardinality(ids) < v_most then
       select coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.dispatch), '{}'), coalesce(array_agg(l.place), '{}') into v_ids, v_of, v_at from (
-        select j.id, j.dispatch, j.ctid as place from unnest(v_tickets, v_under) as t (id, dispatch) join jobs.job j on j.id = t.id
+        select j.id, j.dispatch, j.ctid as place from unnest(v_tickets, v_under) as t (id, dispatch) join jobs.job j on j.id = any(array[t.id])
         where j.state = 'queued' and j.dispatch = t.dispatch and j.queue = p_queue and j.type = any(p_types) and (j.fair is null or j.woken_at is not null) and j.id <> all(choose_fair.ids)
           and (j.expires_at is null or j.expires_at > now())
         order by j.priority desc, j.id limit v_most - cardinality(choose_fair.ids) for update of j skip locked) l;
@@ -348,7 +348,7 @@ begin
   ), both_kinds as (
     select a.id, a.priority, a.id::text as age from by_age a
     union all
-    select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = t.id
+    select j.id, j.priority, max(j.id::text) over (partition by j.priority order by t.n) from unnest(v_turns) with ordinality as t (id, n) join jobs.job j on j.id = any(array[t.id])
   )
   select b.id from both_kinds b order by b.priority desc, b.age limit p_most;
 end $$;
@@ -378,7 +378,7 @@ begin
     where j.id = any(v_page) and j.queue = p_queue and j.state <> 'running' and j.fair is distinct from jobs.fair_of(j.queue, j.args)
     order by j.id for update
   )
-  update jobs.job j set fair = m.fair from mine m where j.id = m.id and j.queue = p_queue and j.state <> 'running';
+  update jobs.job j set fair = m.fair from mine m where j.id = any(array[m.id]) and j.queue = p_queue and j.state <> 'running';
   return v_page[cardinality(v_page)];
 end $$;
 

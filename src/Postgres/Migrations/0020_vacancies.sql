@@ -37,7 +37,7 @@ begin
     if v_claimed = 0 then -- the queue was paused meanwhile: their tickets wait in the broker like all others
       return query select 'ticket', j.id, j.dispatch, null::smallint, least(31, greatest(1, j.priority) + 1)::smallint, j.type, null::timestamptz, null::json, null::float4, null::uuid, null::uuid[], null, null::jsonb,
         false, 0::float8, j.queue
-        from unnest(v_ids, v_under) as t (id, dispatch) join jobs.job j on j.id = t.id where j.state = 'queued' and j.dispatch = t.dispatch;
+        from unnest(v_ids, v_under) as t (id, dispatch) join jobs.job j on j.id = any(array[t.id]) where j.state = 'queued' and j.dispatch = t.dispatch;
     end if;
   end if;
 end $$;

@@ -10,5 +10,5 @@ update jobs.job j set priority = j.priority + 1, dispatch = j.dispatch + 1, tick
   events = case when j.events -> -1 ->> 'what' = 'aged'
     then jsonb_set(jsonb_set(j.events, '{-1,to}', to_jsonb((j.priority + 1)::text)), '{-1,at}', to_jsonb(now()))
     else case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end || jsonb_build_object('at', now(), 'what', 'aged', 'from', j.priority::text, 'to', (j.priority + 1)::text) end
-from old where j.id = old.id and j.state = 'queued'
+from old where j.id = any(array[old.id]) and j.state = 'queued'
 returning j.id, j.dispatch, j.queue, j.priority, j.type

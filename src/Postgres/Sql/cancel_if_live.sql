@@ -5,10 +5,10 @@ with page as materialized (
   select id from jobs.job where id < $1 and {live} order by id desc limit $2
 ), mine as materialized (
   select id from jobs.job
-  where id in (select page.id from page) and state in ('pending', 'scheduled', 'queued', 'blocked') and {live}
+  where id = any(array(select page.id from page)) and state in ('pending', 'scheduled', 'queued', 'blocked') and {live}
   order by id for update
 ), cancelled as (
-  delete from jobs.job j using mine m where j.id = m.id and j.state in ('pending', 'scheduled', 'queued', 'blocked')
+  delete from jobs.job j using mine m where j.id = any(array[m.id]) and j.state in ('pending', 'scheduled', 'queued', 'blocked')
   returning j.*
 ), edge as materialized (
   select e.child, e.parent from jobs.edge e where e.child in (select mine.id from mine) for update of e skip locked
@@ -22,7 +22,7 @@ with page as materialized (
   from cancelled c
 ), asked as (
   insert into jobs.cancel_request (job, session, by, reason)
-  select id, session, $3, $4 from jobs.job where id in (select page.id from page) and state = 'running' and {live}
+  select id, session, $3, $4 from jobs.job where id = any(array(select page.id from page)) and state = 'running' and {live}
   order by id
   on conflict (job) do update set session = excluded.session -- who asked first stands
   returning job as id, jobs.signal('cancel')

@@ -1,13 +1,13 @@
 -- Up to $1 jobs that wait although their end was asked for, because their attempt was followed by a retry, a snooze, a rescue or a hand-back: they end as cancelled now. What somebody
 -- else holds is skipped, and looked at again.
 with asked as materialized (
-  select j.id, r.by, r.reason, r.requested_at from jobs.cancel_request r join jobs.job j on j.id = r.job
+  select j.id, r.by, r.reason, r.requested_at from jobs.cancel_request r join jobs.job j on j.id = any(array[r.job])
   where j.state in ('pending', 'scheduled', 'queued', 'blocked')
-  order by j.id limit $1
+  order by r.job limit $1
   for update of j skip locked
 ), cancelled as (
   delete from jobs.job j using asked a
-  where j.id = a.id and j.state in ('pending', 'scheduled', 'queued', 'blocked')
+  where j.id = any(array[a.id]) and j.state in ('pending', 'scheduled', 'queued', 'blocked')
   returning j.*, a.by, a.reason, a.requested_at
 ), edge as materialized (
   select e.child, e.parent from jobs.edge e join asked a on a.id = e.child for update of e skip locked

@@ -9,6 +9,6 @@ update jobs.job j set
 from unnest(
   case when exists (select from jobs.queue q where q.name = $4 and q.paused_at is not null and (q.paused_until is null or q.paused_until > now())) or jobs.is_limited($4, $5) then null else $2::uuid[] end,
   $3::integer[]) as t (id, dispatch)
-where j.id = t.id and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = $4 and j.type = any($5)
+where j.id = any(array[t.id]) and j.state = 'queued' and j.dispatch = t.dispatch and j.queue = $4 and j.type = any($5)
   and (j.expires_at is null or j.expires_at > now())
 returning j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta

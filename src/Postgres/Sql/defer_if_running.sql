@@ -1,9 +1,9 @@
 -- X6 of an attempt that is to be followed by another: a retry ($5 is its error, an attempt is used up) or a snooze ($5 null, none is).
 -- Of the events the first 20 and the newest 80 are kept: a job that snoozes for ever must not grow for ever. All that append events do it in this way.
 with mine as materialized (
-  select t.*, j.slots from unnest($2::uuid[], $3::integer[], $4::float8[], $5::jsonb[]) as t (id, attempt, delay, error) join jobs.job j on j.id = t.id
+  select t.*, j.slots from unnest($2::uuid[], $3::integer[], $4::float8[], $5::jsonb[]) as t (id, attempt, delay, error) join jobs.job j on j.id = any(array[t.id])
   where j.state = 'running' and j.attempt = t.attempt and j.session = $1
-  order by j.id for update of j
+  order by t.id for update of j
 ), deferred as (
   update jobs.job j set
     state = 'scheduled', session = null, ticket_at = null, slots = null, woken_at = null,
@@ -15,7 +15,7 @@ with mine as materialized (
       || jsonb_build_object('at', now(), 'what', case when t.error is null then 'snoozed' else 'retried' end, 'attempt', j.attempt, 'session', j.session,
         'startedAt', j.started_at, 'dueAt', now() + t.delay * interval '1 second')
   from mine t
-  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
+  where j.id = any(array[t.id]) and j.state = 'running' and j.attempt = t.attempt and j.session = $1
   returning t.slots
 ), freed as (
   insert into jobs.gate_exit as x (id, freed)

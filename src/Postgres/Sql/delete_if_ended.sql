@@ -3,7 +3,7 @@ with page as materialized (
   select id from jobs.history where id < $1 and {ended} order by id desc limit $2
 ), mine as materialized (
   select id, state, ended_at from jobs.history
-  where id in (select page.id from page) and {ended}
+  where id = any(array(select page.id from page)) and {ended}
     and (select 1 from jobs.edge e where e.parent = history.id and e.held_at is null limit 1) is null
     and (select 1 from jobs.batch b where b.id = history.batch and b.completed_at is null limit 1) is null
   order by id for update of history

@@ -5,13 +5,13 @@ with page as materialized (
   select id from jobs.job where id < $1 and {live} order by id desc limit $2
 ), mine as materialized (
   select id from jobs.job
-  where id in (select page.id from page) and state in ('pending', 'scheduled', 'queued', 'blocked') and {live}
+  where id = any(array(select page.id from page)) and state in ('pending', 'scheduled', 'queued', 'blocked') and {live}
     and (select 1 from jobs.edge e where e.parent = job.id and e.held_at is null limit 1) is null
     and (select 1 from jobs.batch b where b.id = job.batch and b.completed_at is null limit 1) is null
   order by id for update of job
 ), deleted as (
   delete from jobs.job j using mine m
-  where j.id = m.id and j.state in ('pending', 'scheduled', 'queued', 'blocked')
+  where j.id = any(array[m.id]) and j.state in ('pending', 'scheduled', 'queued', 'blocked')
   returning j.id
 ), edge as materialized (
   select e.child, e.parent from jobs.edge e where e.child in (select mine.id from mine) for update of e skip locked

@@ -5,5 +5,5 @@ with mine as materialized (
 )
 update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), due_at = null,
   fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(j.queue, j.args) end
-from mine where j.id = mine.id and j.state = 'pending'
+from mine where j.id = any(array[mine.id]) and j.state = 'pending'
 returning j.id, j.dispatch, j.queue, j.priority, j.type, j.dispatch = 2 and j.origin like 'sql %' as new

@@ -3,7 +3,7 @@
 with ended as (
   delete from jobs.job j
   using unnest($2::uuid[], $3::integer[], $4::text[], $5::json[], $6::jsonb[]) as t (id, attempt, state, result, error)
-  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
+  where j.id = any(array[t.id]) and j.state = 'running' and j.attempt = t.attempt and j.session = $1
   returning j.*, t.state::jobs.state as final, t.result, t.error
 ), filed as (
   insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, timeout, batch, after, origin, trace, tags, meta, retry_of, events, result, errors)

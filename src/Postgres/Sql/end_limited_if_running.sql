@@ -3,7 +3,7 @@
 with ended as (
   delete from jobs.job j
   using unnest($2::uuid[], $3::integer[]) as t (id, attempt)
-  where j.id = t.id and j.state = 'running' and j.attempt = t.attempt and j.session = $1
+  where j.id = any(array[t.id]) and j.state = 'running' and j.attempt = t.attempt and j.session = $1
   returning j.id, j.enqueued_at, j.started_at, j.session, j.attempt, j.failures, j.crashes, j.priority, j.queue, j.type, j.args, j.errors, j.batch, j.after, j.followed,
     j.timeout, j.origin, j.trace, j.tags, j.meta, j.retry_of, j.events, j.slots
 ), filed as (

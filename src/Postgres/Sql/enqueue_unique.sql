@@ -7,10 +7,10 @@ with new as materialized (
   from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::json[], $6::float8[], $7::timestamptz[],
     $9::float8[], $10::float4[], $11::uuid[], $12::text[], $13::integer[], $14::boolean[], $15::text[], $16::text[], $17::text[], $18::jsonb[], $19::text[], $20::boolean[])
     with ordinality as u (id, type, queue, priority, args, delay, run_at, expires, timeout, batch, after, waits, followed, origin, trace, tags, meta, unique_key, unique_waiting, n)
-  where not $22 or not exists (select from jobs.job j where j.id = u.id)
+  where not $22 or not exists (select from jobs.job j where j.id = any(array[u.id]))
   order by u.unique_key, u.n desc
 ), kept as materialized (
-  select j.id, j.state, j.unique_key from new n join jobs.job j on j.unique_key = n.unique_key where $21 = 'keep'
+  select j.id, j.state, j.unique_key from new n cross join lateral (select * from jobs.job j where j.unique_key = n.unique_key offset 0) j where $21 = 'keep'
 ), written as (
   insert into jobs.job (id, type, queue, priority, args, state, due_at, ticket_at, expires_at, timeout, batch, after, waits, followed, origin, trace, tags, meta, unique_key, unique_waiting, fair)
   select t.id, t.type, t.queue, t.priority, t.args,

@@ -7,7 +7,7 @@ with late as materialized (
   for update skip locked
 ), ended as (
   delete from jobs.job j using late
-  where j.id = late.id and j.state in ('pending', 'scheduled', 'queued', 'blocked')
+  where j.id = any(array[late.id]) and j.state in ('pending', 'scheduled', 'queued', 'blocked')
   returning j.*
 ), edge as materialized (
   select e.child, e.parent from jobs.edge e join late on late.id = e.child for update of e skip locked

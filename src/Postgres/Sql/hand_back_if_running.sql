@@ -10,5 +10,5 @@ update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, session = nul
   fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(j.queue, j.args) end,
   events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end
     || jsonb_build_object('at', now(), 'what', 'handedBack', 'attempt', j.attempt, 'session', j.session, 'startedAt', j.started_at)
-from mine where j.id = mine.id and j.state = 'running' and j.session = $1
+from mine where j.id = any(array[mine.id]) and j.state = 'running' and j.session = $1
 returning j.id, j.dispatch, j.queue, j.priority, j.type

@@ -10,7 +10,7 @@ with page as materialized (
     case when due.at is null then due_at when due.at > now() then due.at end as due_at,
     (due.at is null or (due.at <= now() and state in ('queued', 'blocked') and due_at is null)) and coalesce($3 = queue, true) as same
   from jobs.job, due
-  where id in (select page.id from page) and state in ('pending', 'scheduled', 'queued', 'blocked') and {live}
+  where id = any(array(select page.id from page)) and state in ('pending', 'scheduled', 'queued', 'blocked') and {live}
   order by id for update of job
 ), changed as (
   update jobs.job j set
@@ -23,7 +23,7 @@ with page as materialized (
       || case when due.at is not null then jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'time', 'by', $6, 'reason', $7,
            'from', to_char(j.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
            'to', coalesce(to_char(m.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'now')))) else '[]' end
-  from mine m, due where j.id = m.id and j.state in ('pending', 'scheduled', 'queued', 'blocked') and not m.same
+  from mine m, due where j.id = any(array[m.id]) and j.state in ('pending', 'scheduled', 'queued', 'blocked') and not m.same
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
 )
 select id, 'done', dispatch, queue, priority, type, null::uuid, false, null::uuid from changed

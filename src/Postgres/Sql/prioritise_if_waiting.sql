@@ -4,7 +4,7 @@ with page as materialized (
   select id from jobs.job where id < $1 and {live} order by id desc limit $2
 ), mine as materialized (
   select id, priority from jobs.job
-  where id in (select page.id from page) and state in ('pending', 'scheduled', 'queued', 'blocked') and {live}
+  where id = any(array(select page.id from page)) and state in ('pending', 'scheduled', 'queued', 'blocked') and {live}
   order by id for update
 ), changed as (
   update jobs.job j set
@@ -12,7 +12,7 @@ with page as materialized (
     dispatch = j.dispatch + (j.state = 'queued')::integer,
     ticket_at = case when j.state = 'queued' then now() end,
     events = case when jsonb_array_length(j.events) >= 100 then j.events #- '{20}' else coalesce(j.events, '[]') end || jsonb_strip_nulls(jsonb_build_object('at', now(), 'what', 'priority', 'by', $4, 'reason', $5, 'from', j.priority::text, 'to', $3::text))
-  from mine m where j.id = m.id and j.state in ('pending', 'scheduled', 'queued', 'blocked') and j.priority <> $3
+  from mine m where j.id = any(array[m.id]) and j.state in ('pending', 'scheduled', 'queued', 'blocked') and j.priority <> $3
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
 )
 select id, 'done', dispatch, queue, priority, type, null::uuid, false, null::uuid from changed

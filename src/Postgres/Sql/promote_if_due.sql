@@ -8,5 +8,5 @@ with due as materialized (
 )
 update jobs.job j set state = 'queued', dispatch = j.dispatch + 1, ticket_at = now(), due_at = null,
   fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(j.queue, j.args) end
-from due where j.id = due.id and j.state in ('pending', 'scheduled')
+from due where j.id = any(array[due.id]) and j.state in ('pending', 'scheduled')
 returning j.id, j.dispatch, j.queue, j.priority, j.type, j.dispatch = 2 and j.origin like 'sql %' as new

@@ -5,9 +5,9 @@
 with ended as materialized (
   select e.child, e.parent, e.effect, h.state is distinct from 'succeeded' as otherwise
   from jobs.edge e left join jobs.history h on h.id = e.parent and h.ended_at >= $2
-  where e.parent = any($1::uuid[]) and e.held_at is null and (h.id is not null or not exists (select from jobs.job j where j.id = e.parent))
+  where e.parent = any($1::uuid[]) and e.held_at is null and (h.id is not null or not exists (select from jobs.job j where j.id = any(array[e.parent])))
 ), child as materialized (
-  select j.id from jobs.job j where j.id in (select ended.child from ended) and j.state = 'blocked' order by j.id for update
+  select j.id from (select distinct ended.child from ended) c join jobs.job j on j.id = any(array[c.child]) where j.state = 'blocked' order by c.child for update of j
 ), held as (
   update jobs.edge e set held_at = now() from ended
   where e.child = ended.child and e.parent = ended.parent and ended.otherwise and ended.effect = 'hold'
@@ -25,11 +25,11 @@ with ended as materialized (
     ticket_at = case when j.waits > s.ended or j.due_at > now() then null else now() end,
     fair = case when exists (select from jobs.fair_queue) then jobs.fair_of(j.queue, j.args) end
   from sum s join child c on c.id = s.id
-  where j.id = s.id and j.state = 'blocked' and not s.cancel
+  where j.id = any(array[s.id]) and j.state = 'blocked' and not s.cancel
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
 ), cancelled as (
   delete from jobs.job j using sum s join child c on c.id = s.id
-  where j.id = s.id and j.state = 'blocked' and s.cancel
+  where j.id = any(array[s.id]) and j.state = 'blocked' and s.cancel
   returning j.*, s.parent
 ), spare as (
   delete from jobs.edge e using cancelled c where e.child = c.id and not exists (select from ended where ended.child = e.child and ended.parent = e.parent)

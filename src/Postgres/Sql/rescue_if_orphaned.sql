@@ -21,7 +21,7 @@ with orphan as materialized (
       || jsonb_build_object('at', now(), 'what', 'crashed', 'attempt', j.attempt, 'session', j.session, 'startedAt', j.started_at,
         'dueAt', now() + s.turn * (o.crashes - $2 + 1) * interval '1 second')
   from orphan o left join suspect s on s.id = o.id
-  where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty is not true
+  where j.id = any(array[o.id]) and j.state = 'running' and j.session = o.session and s.guilty is not true
   returning j.id, case when j.state = 'queued' then j.dispatch else 0 end as dispatch, j.queue, j.priority, j.type
 ), freed as (
   insert into jobs.gate_exit as x (id, freed)
@@ -29,7 +29,7 @@ with orphan as materialized (
   on conflict (id) do update set freed = x.freed + excluded.freed
 ), poison as (
   delete from jobs.job j using orphan o join suspect s on s.id = o.id
-  where j.id = o.id and j.state = 'running' and j.session = o.session and s.guilty
+  where j.id = any(array[o.id]) and j.state = 'running' and j.session = o.session and s.guilty
   returning j.*
 ), filed as (
   insert into jobs.history (id, enqueued_at, started_at, ended_at, session, state, attempt, failures, crashes, priority, queue, type, args, timeout, batch, after, origin, trace, tags, meta, retry_of, events, errors)

@@ -8,7 +8,7 @@ with lost as materialized (
   for update of j skip locked
 ), sent as (
   update jobs.job j set ticket_at = now()
-  from lost where j.id = lost.id and j.state = 'queued'
+  from lost where j.id = any(array[lost.id]) and j.state = 'queued'
   returning j.id, j.dispatch, j.queue, j.priority, j.type
 ), counted as (
   insert into jobs.tally (what, at, n)

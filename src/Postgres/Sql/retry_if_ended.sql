@@ -10,7 +10,7 @@ with page as materialized (
   select r.id from jobs.redrive r where r.id = $6 and r.undone_at is null for share
 ), mine as materialized (
   select * from jobs.history
-  where id in (select page.id from page) and retried_as is null and {ended} and ($6::uuid is null or exists (select from redrive))
+  where id = any(array(select page.id from page)) and retried_as is null and {ended} and ($6::uuid is null or exists (select from redrive))
   order by id for update of history
 ), life as materialized (
   select m.*, jobs.new_id() as life, $7 + ((row_number() over (order by m.id) + $9) / $8) * interval '1 second' as due from mine m
