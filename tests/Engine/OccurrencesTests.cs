@@ -123,6 +123,30 @@ public sealed class OccurrencesTests
         Assert.Null(Of("*/1 * * * * ?", "UTC", new RecurringOptions { ExcludedDays = [.. Enum.GetValues<DayOfWeek>().Select(d => (ExcludedDay)d)] }).Next(options.Start.Value));
     }
 
+    [Theory]
+    [InlineData("Europe/Berlin", 2026)]
+    [InlineData("America/Sao_Paulo", 2018)] // forward at midnight
+    [InlineData("America/Havana", 2026)] // forward at midnight, back at one, so that midnight comes twice
+    [InlineData("Asia/Beirut", 2022)] // back at midnight, to the day before
+    [InlineData("Pacific/Apia", 2011)] // left out a day
+    [InlineData("Australia/Lord_Howe", 2026)] // by half an hour
+    public void Excluded_days_are_passed_over_as_if_each_of_their_occurrences_was_looked_at(string zone, int year)
+    {
+        var start = new DateTimeOffset(year, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        foreach (var days in Enumerable.Range(1, 126).Where(d => d % 5 == 0))
+        {
+            var options = new RecurringOptions { ExcludedDays = [.. Enum.GetValues<DayOfWeek>().Where(d => (days & (1 << (int)d)) != 0).Select(d => (ExcludedDay)d)], OnRepeatedTime = OnRepeatedTime.Both };
+            var occurrences = Of("0 */30 * * * ?", zone, options);
+            var expected = occurrences.After(start).TakeWhile(s => s.At < start.AddYears(1)).Where(s => s.Skip is null).Select(s => s.At).ToArray();
+            var at = start;
+            foreach (var next in expected)
+            {
+                Assert.Equal(next, occurrences.Next(at));
+                at = next;
+            }
+        }
+    }
+
     private static Occurrences Of(string cron, string zone, RecurringOptions? options = null) => new(cron, zone, options ?? new RecurringOptions(), DateTimeOffset.UnixEpoch);
 
     /// <summary>As many as are expected, one after the other.</summary>

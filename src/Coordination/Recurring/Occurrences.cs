@@ -98,12 +98,18 @@ internal sealed class Occurrences
                 return null;
             }
 
-            // Over the rest of an excluded day, but for the hours in which the clocks may be changed.
-            var midnight = at + (TimeSpan.FromDays(1) - TimeZoneInfo.ConvertTime(at, _zone).TimeOfDay) - TimeSpan.FromHours(4);
-            instant = midnight > at ? midnight : at;
+            instant = RestOfDay(at);
         }
 
         return null;
+    }
+
+    /// <summary>The last moment of this instant's day, or before the clocks are changed on it.</summary>
+    private DateTimeOffset RestOfDay(DateTimeOffset instant)
+    {
+        var stretch = _line.At(instant);
+        var midnight = new DateTimeOffset(stretch.Wall(instant).Date.AddDays(1), TimeSpan.Zero) - stretch.Offset;
+        return (midnight < stretch.End ? midnight : stretch.End).AddTicks(-1);
     }
 
     /// <summary>Hours that are numbers and ranges of them, but not all of the day.</summary>
