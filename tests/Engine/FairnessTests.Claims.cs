@@ -1,3 +1,5 @@
+using Jobs.Postgres;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Jobs.Tests.Engine;
@@ -244,6 +246,19 @@ public sealed partial class FairnessTests
         await hold.RollbackAsync();
         await first;
         Assert.False(await app.ScalarAsync<bool>("select passed from jobs.fair_queue"));
+    }
+
+    [Fact]
+    public async Task Setting_that_was_made_anew_just_when_the_scheduler_had_gone_through_the_jobs_is_gone_through_once_more()
+    {
+        await using var app = await TestApp.CreateAsync();
+        await app.Operator.SetFairnessAsync(Queue, "text");
+        await app.SqlAsync("update jobs.fair_queue set set_at = now() - interval '1 minute'");
+        var store = app.Build(_ => { }).Services.GetRequiredService<FairStore>();
+        var (queue, setAt) = Assert.Single(await store.UnfilledAsync(default));
+        await app.Operator.SetFairnessAsync(Queue, "number");
+        await store.MarkFilledAsync(queue, setAt, default);
+        Assert.False(await app.ScalarAsync<bool>("select filled from jobs.fair_queue"));
     }
 
     private sealed record Turn(Guid Id, string Value, int Rest);

@@ -18,6 +18,17 @@ public sealed class ValueTests
     }
 
     [Fact]
+    public async Task Job_ids_of_a_process_are_all_different_and_in_the_order_in_which_they_were_made()
+    {
+        var before = TimeProvider.System.GetUtcNow();
+        var made = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => Enumerable.Range(0, 20_000).Select(_ => JobId.New()).ToArray())));
+        Assert.All(made, ids => Assert.Equal(ids.OrderBy(i => i.ToString(), StringComparer.Ordinal), ids));
+        Assert.Equal(80_000, made.SelectMany(ids => ids).Distinct().Count());
+        Assert.All(made, ids => Assert.InRange(ids[^1].CreatedAt, before.AddMilliseconds(-1), TimeProvider.System.GetUtcNow().AddSeconds(1)));
+        Assert.All(made[0], i => Assert.Equal((7, 8), (i.Value.Version, i.Value.Variant & 0xC)));
+    }
+
+    [Fact]
     public void Job_ids_are_read_back_and_garbage_is_named()
     {
         var id = JobId.New();

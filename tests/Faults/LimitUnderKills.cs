@@ -60,7 +60,8 @@ public sealed class LimitUnderKills(ServersFixture fixture, ITestOutputHelper ou
             await Task.Delay(arena.Random.Next(400));
             blocked += await arena.CountAsync("jobs.job where blocked_on like 'key:%'");
             var victim = arena.Random.Next(workers.Count);
-            await Eventually.HoldsAsync("the victim is there", async () => await arena.SessionOfAsync(workers[victim]) != default);
+            await Eventually.HoldsAsync("the victim is there, and runs nothing that would be taken for poison if it died once more",
+                async () => await arena.SessionOfAsync(workers[victim]) is var session && session != default && await arena.CountAsync("jobs.job where state = 'running' and session = $1 and crashes > 1", session) == 0);
             await arena.KillAsync(workers[victim]);
             workers[victim] = arena.StartWorker(concurrency: 20);
         }
