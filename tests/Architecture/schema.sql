@@ -640,7 +640,7 @@ begin
         state = 'running', attempt = j.attempt + 1, session = p_session, started_at = now(),
         unique_key = case when j.unique_waiting then null else j.unique_key end, unique_was = case when j.unique_waiting then j.unique_key end
       from unnest(p_ids, v_places) as t (id, place)
-      where j.ctid = t.place and j.id = any(array[t.id]) and j.state = 'queued'
+      where j.ctid = t.place and (j.id = t.id) is true and j.state = 'queued' -- only the place leads there
       returning 'claimed', j.id, j.attempt, j.failures, j.priority, j.type, j.enqueued_at, j.args, j.timeout, j.batch, j.after, j.trace, j.meta, false, 0::float8;
       return;
     end if;
