@@ -35,7 +35,7 @@ internal sealed class Database : IAsyncDisposable, IDisposable
 
         // A plan made while the hot table was small must not read all of it once it is large: every statement here has an index to go by. These settings
         // rule out scans of the table. A walk along the whole primary key is ruled out by joining with j.id = any(array[t.id]): only for an equality is
-        // that order of use to the planner. tests/Engine/PlanTests holds all statements to it.
+        // that order of use to the planner. tests/Engine/PlanTests holds the statements to it.
         builder.UsePhysicalConnectionInitializer(
             c => { using var set = new NpgsqlCommand(ByIndex, c); set.ExecuteNonQuery(); },
             async c => { await using var set = new NpgsqlCommand(ByIndex, c); await set.ExecuteNonQueryAsync(); });

@@ -53,21 +53,21 @@ internal sealed class FairStore(Database database)
     }
 
     /// <summary>Fair queues in which some jobs that wait may have no value, and when they were set.</summary>
-    public async Task<List<(string Queue, DateTimeOffset SetAt)>> UnfilledAsync(CancellationToken ct)
+    public async Task<List<(string Queue, DateTime SetAt)>> UnfilledAsync(CancellationToken ct)
     {
         await using var command = database.Command("unfilled_queues");
         await using var reader = await command.ExecuteReaderAsync(ct);
-        List<(string, DateTimeOffset)> queues = [];
+        List<(string, DateTime)> queues = [];
         while (await reader.ReadAsync(ct))
         {
-            queues.Add((reader.GetString(0), reader.GetFieldValue<DateTimeOffset>(1)));
+            queues.Add((reader.GetString(0), reader.GetDateTime(1)));
         }
 
         return queues;
     }
 
     /// <summary>A filling that began when this setting was no longer new has found all there was.</summary>
-    public async Task MarkFilledAsync(string queue, DateTimeOffset setAt, CancellationToken ct)
+    public async Task MarkFilledAsync(string queue, DateTime setAt, CancellationToken ct)
     {
         await using var command = database.Command("mark_filled", Param.Of(queue), Param.Of(setAt));
         await command.ExecuteNonQueryAsync(ct);

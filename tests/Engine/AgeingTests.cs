@@ -58,6 +58,7 @@ public sealed class AgeingTests
         Assert.Empty(await app.Queues.AgeingQueuesAsync(default));
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(0)]
     [InlineData(0.5)]

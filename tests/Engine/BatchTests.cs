@@ -30,6 +30,7 @@ public sealed class BatchTests
         Assert.Equal(["completion", "success"], Called(app));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Failure_calls_back_at_once_and_success_never()
     {

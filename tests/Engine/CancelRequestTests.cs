@@ -12,6 +12,7 @@ public sealed class CancelRequestTests
 
     private readonly Guid _session = Guid.NewGuid();
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false, Cancelled)]
     [InlineData(true, Cancelled + " Then it threw System.FormatException: interrupted")]
@@ -46,6 +47,7 @@ public sealed class CancelRequestTests
         Assert.Equal(JobState.Succeeded, (await app.EndedAsync(other)).State);
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false)] // behind a transaction pooler
     [InlineData(true)]  // its connection was broken meanwhile
@@ -108,6 +110,7 @@ public sealed class CancelRequestTests
         Assert.Equal(["snoozed", "cancelRequested"], ended.Expired.Events.Select(e => e.What)); // what was there stays
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false, "be tried again")]
     [InlineData(true, "snooze")]
@@ -128,6 +131,7 @@ public sealed class CancelRequestTests
         Assert.Equal((JobState.Cancelled, 0, $"{Cancelled} Then its handler wanted it to {wish}."), (ended.State, ended.Failures, Assert.Single(ended.Errors).Message));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_that_ignores_it_is_cancelling_until_it_is_abandoned_and_cancelled()
     {
@@ -211,6 +215,7 @@ public sealed class CancelRequestTests
         Assert.Equal(1, await app.RequestsAsync());
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("retry")]
     [InlineData("hand back")]

@@ -40,6 +40,7 @@ public sealed class ChainTests
         await app.EndedAsync(await app.Jobs.EnqueueAsync(new Work(2), new() { After = [parent] }));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Parent_that_ends_while_the_job_is_enqueued_never_leaves_it_behind()
     {
@@ -57,6 +58,7 @@ public sealed class ChainTests
         Assert.Equal(0, await app.ScalarAsync<long>("select count(*) from jobs.edge"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Diamond_starts_its_last_job_once_after_both_sides()
     {
@@ -109,6 +111,7 @@ public sealed class ChainTests
         Assert.Equal(1, await app.ScalarAsync<long>("select count(*) from jobs.edge where held_at is not null"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Released_job_with_a_time_of_its_own_waits_for_that_too()
     {
@@ -123,6 +126,7 @@ public sealed class ChainTests
         await app.EndedAsync(child.Id);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Open_transaction_that_names_a_running_job_does_not_hold_up_its_end()
     {
@@ -143,6 +147,7 @@ public sealed class ChainTests
         await app.EndedAsync(child);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Graph_in_a_transaction_is_all_or_nothing()
     {

@@ -143,6 +143,7 @@ public sealed class ControlTests
         Assert.Equal((JobState.Succeeded, "other", "queue", "default", "other"), (job.State, job.Queue, what.What, what.From, what.To));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_is_moved_to_a_later_time_and_back_to_now()
     {

@@ -155,6 +155,7 @@ public sealed class DbContextTests : IAsyncLifetime
         await _app.EndedAsync(id);
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("before", 1)]
     [InlineData("after", 1)] // a lone insert commits by itself: the repetition meets its own job

@@ -9,6 +9,7 @@ public sealed class DeadlineTests
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(50);
     private static readonly Action<WorkerOptions> ShortGrace = w => w.TimeoutGrace = Short;
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false, "was cancelled.")]
     [InlineData(true, "was cancelled. Then it threw System.FormatException: interrupted")]
@@ -41,6 +42,7 @@ public sealed class DeadlineTests
         Assert.Equal((1, "Jobs.Timeout", "The attempt took longer than its timeout, 0.05 s, and " + message), (error.Attempt, error.Type, error.Message));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Outcome_of_a_handler_that_finishes_all_the_same_counts()
     {
@@ -85,6 +87,7 @@ public sealed class DeadlineTests
         Assert.Equal((JobState.Succeeded, 0), ((await app.EndedAsync(own)).State, (await app.EndedAsync(own)).Failures));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Handler_that_ignores_its_token_is_abandoned_frees_its_slot_and_changes_nothing_when_it_returns()
     {
@@ -112,6 +115,7 @@ public sealed class DeadlineTests
         Assert.Empty(app.Log.Of(1431));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Retry_that_starts_beside_its_own_abandoned_attempt_is_said_aloud()
     {
@@ -164,6 +168,7 @@ public sealed class DeadlineTests
         await app.LoggedAsync(1427);
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("timeout 0", "The timeout 00:00:00 is not allowed; use 10 ms to 30 days")]
     [InlineData("timeout -1", "The timeout -00:00:01 is not allowed; use 10 ms to 30 days")]

@@ -262,6 +262,7 @@ public sealed class DoctorTests
         Assert.Equal(7, Assert.Single(await app.Audit.FindingsAsync(default)).Finding.Value);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Missing_scheduler_missing_leader_and_silent_process_are_seen()
     {
@@ -283,6 +284,7 @@ public sealed class DoctorTests
         Assert.StartsWith("Nobody leads; the last leader's time ran out 60 s ago", Of(await app.Operator.DoctorAsync(), "leader").Text, StringComparison.Ordinal);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Old_audit_and_abandoned_handlers_are_seen()
     {
@@ -298,6 +300,7 @@ public sealed class DoctorTests
         Assert.Equal(Health.Ok, (await app.Operator.DoctorAsync()).Verdict);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Queue_with_tickets_and_no_consumer_and_malformed_messages_are_seen()
     {

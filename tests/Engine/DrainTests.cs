@@ -6,6 +6,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>Workers that operators send away.</summary>
 public sealed class DrainTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Drained_worker_finishes_what_it_runs_gives_back_its_tickets_and_stops_its_host()
     {
@@ -52,6 +53,7 @@ public sealed class DrainTests
         Assert.Equal((JobState.Queued, 0), ((await app.GetAsync(id)).State, (await app.GetAsync(id)).Failures));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Idle_worker_leaves_at_once_and_so_does_one_that_hears_no_signals()
     {

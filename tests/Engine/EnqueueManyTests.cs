@@ -67,6 +67,7 @@ public sealed class EnqueueManyTests
         Assert.InRange(furthest, 1, FurthestAhead);
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -91,6 +92,7 @@ public sealed class EnqueueManyTests
         await app.WaitForTicketsAsync("default", 2000);
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -140,6 +142,7 @@ public sealed class EnqueueManyTests
         await app.WaitForTicketsAsync("mail", 1);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Same_id_within_a_call_and_in_a_repeated_call_is_one_job()
     {

@@ -8,6 +8,7 @@ public sealed class ExpiryTests
 
     private readonly Guid _session = Guid.NewGuid();
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("queued")]
     [InlineData("scheduled")]
@@ -77,6 +78,7 @@ public sealed class ExpiryTests
         Assert.Single(app.Runs);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Those_that_wait_for_an_expired_job_are_told()
     {
@@ -149,6 +151,7 @@ public sealed class ExpiryTests
         }
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task End_that_nobody_told_of_is_told_by_the_sweep()
     {

@@ -63,6 +63,7 @@ public sealed class ExplainTests
         Assert.Equal(["no-worker"], await CodesAsync(app, id));
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("retry", "Attempt 1 failed with System.FormatException: not a number. It is tried again in ")]
     [InlineData("snoozed", "Attempt 1 snoozed: its handler wants it to run again in ")]
@@ -178,6 +179,7 @@ public sealed class ExplainTests
         Assert.Equal(["ticket"], await CodesAsync(app, id));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Queue_without_a_live_worker_names_the_last_that_served_it()
     {

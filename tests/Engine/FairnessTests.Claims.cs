@@ -52,6 +52,7 @@ public sealed partial class FairnessTests
         Assert.All(app.Runs, r => Assert.Equal(1, r.Context.Attempt));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_whose_enqueue_was_under_way_when_its_queue_became_fair_runs_when_the_others_have()
     {

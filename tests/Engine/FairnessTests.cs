@@ -53,6 +53,7 @@ public sealed partial class FairnessTests
         Assert.Equal("aaabaaabaaabaaab" + "bb", Order(app));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Higher_priority_comes_first_and_turns_are_kept_level_by_level()
     {
@@ -173,6 +174,7 @@ public sealed partial class FairnessTests
         Assert.Equal("plain", await app.ScalarAsync<string>("select fair from jobs.job where id = $1", batch.Value));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Limit_of_the_queue_lets_the_values_through_in_turn_and_what_it_has_let_through_waits_for_no_second_turn()
     {
@@ -250,6 +252,7 @@ public sealed partial class FairnessTests
         Task<long> StuckAsync() => app.ScalarAsync<long>($"select count from ({Statements.Files("Sql/").Single(s => s.Name.StartsWith("audit_queued", StringComparison.Ordinal)).Text}) x (finding, count, oldest, places)");
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Paused_fair_queue_keeps_the_tickets_whose_jobs_others_have_started()
     {

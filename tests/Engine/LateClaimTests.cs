@@ -5,6 +5,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>Claims that do not go as they should: what they claim runs all the same.</summary>
 public sealed class LateClaimTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Claim_whose_answer_is_lost_and_that_commits_only_while_it_is_repeated_runs_its_jobs()
     {

@@ -14,6 +14,7 @@ public sealed class LimitDeclarationTests
         ["Jobs:Limits:api:Algorithm"] = "slidingWindow", ["Jobs:Limits:api:Cost"] = "size", ["Jobs:Limits:both:Queue"] = "other", ["Jobs:Limits:both:Slots"] = "9",
     };
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Declared_limits_are_set_when_a_process_of_any_role_starts_and_configuration_replaces_code()
     {
@@ -33,6 +34,7 @@ public sealed class LimitDeclarationTests
         await app.InStateAsync(await app.Jobs.EnqueueAsync(new Work()), JobState.Blocked);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Start_without_a_change_writes_nothing_and_waits_for_nobody_and_one_with_a_change_sets_it()
     {

@@ -5,6 +5,7 @@ public sealed class LimitOperatorTests
 {
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task First_slots_of_a_key_count_what_runs_and_when_they_are_cleared_nothing_is_counted_any_more()
     {
@@ -40,6 +41,7 @@ public sealed class LimitOperatorTests
         Assert.Equal(0, await app.ScalarAsync<long>("select sum(jobs.held(g)) from jobs.gate g"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Tokens_of_a_key_hold_in_place_of_the_limits_own_until_the_key_is_another_one()
     {
@@ -92,6 +94,7 @@ public sealed class LimitOperatorTests
         Assert.Equal(0, await app.ScalarAsync<long>("select count(*) from jobs.gate"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task What_limits_hold_and_hold_back_is_seen_with_the_jobs_that_do()
     {
@@ -127,6 +130,7 @@ public sealed class LimitOperatorTests
         await app.AllEndedAsync(4);
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(RateAlgorithm.TokenBucket)]
     [InlineData(RateAlgorithm.LeakyBucket)]
@@ -153,6 +157,7 @@ public sealed class LimitOperatorTests
         Assert.InRange(gate.NextAt!.Value - DateTimeOffset.UnixEpoch, TimeSpan.FromSeconds(await app.ScalarAsync<double>("select extract(epoch from now())::float8")), TimeSpan.MaxValue);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Pause_of_a_gate_is_seen_and_can_be_ended_before_its_time()
     {

@@ -7,6 +7,7 @@ public sealed class LimitSightTests
 {
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_without_a_slot_is_told_which_limit_holds_it_back_who_has_its_slots_and_how_many_wait_before_it()
     {
@@ -50,6 +51,7 @@ public sealed class LimitSightTests
         await app.AllEndedAsync(9);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_that_waits_for_a_rate_is_told_when_its_tokens_come()
     {
@@ -105,6 +107,7 @@ public sealed class LimitSightTests
         Assert.All(checks.Where(c => c.Name != name && (c.Name.Contains("limit", StringComparison.Ordinal) || c.Name == "slots-stuck")), c => Assert.Equal(Health.Ok, c.Verdict));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task What_limits_hold_hold_back_and_let_through_is_measured()
     {

@@ -5,6 +5,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>Limits on how many jobs run at once in the whole installation.</summary>
 public sealed class LimitTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Of_a_queue_with_two_slots_two_jobs_run_on_any_number_of_workers_and_the_others_follow_by_priority_and_age()
     {
@@ -40,6 +41,7 @@ public sealed class LimitTests
         Assert.All(app.Runs, r => Assert.Equal(1, r.Context.Attempt));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Who_ends_a_job_at_a_limit_starts_the_next_one_without_a_ticket()
     {
@@ -147,6 +149,7 @@ public sealed class LimitTests
         Assert.False(await app.Limits.RemoveAsync("late"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Retry_and_snooze_give_their_slots_back()
     {
@@ -181,6 +184,7 @@ public sealed class LimitTests
         await app.AllEndedAsync(3);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Cost_that_is_no_number_counts_as_one_and_stops_nobody()
     {

@@ -170,6 +170,7 @@ public sealed class LimiterTests
         Assert.InRange(await app.ScalarAsync<double>("select lent from jobs.gate where id = 'fast:'"), 0.05, 2); // jobs keep as much of the burst back
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(null, "kept:")] // one meter for all
     [InlineData("text", "kept:a")]
@@ -209,6 +210,7 @@ public sealed class LimiterTests
         Assert.Equal((1, 2, 0, 0), limiter.GetStatistics() is { } s ? (s.TotalSuccessfulLeases, s.TotalFailedLeases, s.CurrentQueuedCount, s.CurrentAvailablePermits) : default);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Pause_by_a_job_that_was_told_to_come_back_later_holds_for_apps()
     {

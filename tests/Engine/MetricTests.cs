@@ -90,6 +90,7 @@ public sealed class MetricTests
         Assert.Equal(0, worked["jobs.ended", "queue=default state=succeeded type=test.work"]);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Leader_tells_how_many_jobs_are_in_each_state_and_how_long_the_oldest_has_waited()
     {
@@ -105,6 +106,7 @@ public sealed class MetricTests
         Assert.InRange(scheduled["jobs.oldest", "queue=default"], 3600, 3700);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_of_a_context_or_of_plain_sql_is_counted_by_whoever_queues_it_and_only_then()
     {
@@ -170,6 +172,7 @@ public sealed class MetricTests
         await app.LoggedAsync(1427);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Dead_worker_is_counted_and_so_are_the_jobs_it_leaves()
     {

@@ -9,6 +9,7 @@ public sealed class MigrationTests
 {
     private static readonly int Known = Statements.Files("Migrations/").Count();
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Many_migrators_at_once_apply_each_migration_once()
     {
@@ -20,6 +21,7 @@ public sealed class MigrationTests
         await DisposeAsync([.. hosts]);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Start_of_a_process_brings_the_schema_up_to_date()
     {

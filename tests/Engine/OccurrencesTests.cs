@@ -123,6 +123,7 @@ public sealed class OccurrencesTests
         Assert.Null(Of("*/1 * * * * ?", "UTC", new RecurringOptions { ExcludedDays = [.. Enum.GetValues<DayOfWeek>().Select(d => (ExcludedDay)d)] }).Next(options.Start.Value));
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("Europe/Berlin", 2026)]
     [InlineData("America/Sao_Paulo", 2018)] // forward at midnight

@@ -6,6 +6,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>The examples of docs/INTEROP.md, with clients that are not ours.</summary>
 public sealed class OtherClientTests
 {
+    [Trait("Category", "Slow")]
     [PikaFact]
     public async Task Python_script_of_the_samples_enqueues_jobs_and_run_twice_it_enqueues_them_once()
     {

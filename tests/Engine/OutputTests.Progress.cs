@@ -10,6 +10,7 @@ namespace Jobs.Tests.Engine;
 /// <content>How far attempts say they are.</content>
 public sealed partial class OutputTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Progress_can_be_seen_while_the_job_runs_and_afterwards()
     {

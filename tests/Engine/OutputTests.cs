@@ -72,6 +72,7 @@ public sealed partial class OutputTests
         }
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Attempts_of_one_job_are_told_apart_and_pages_go_on_where_they_were()
     {
@@ -180,6 +181,7 @@ public sealed partial class OutputTests
         Assert.Equal(["Error", "Critical"], await TextsAsync(app, id, new() { Level = LogLevel.Error }));
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(LogLevel.Debug, new[] { "Debug", "Information", "Warning", "Error", "Critical" })]
     [InlineData(LogLevel.Error, new[] { "Error", "Critical" })]
@@ -233,6 +235,7 @@ public sealed partial class OutputTests
         Assert.Empty(await TextsAsync(other, id, new() { Follow = true }));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Worker_that_stops_writes_all_down_first()
     {
@@ -256,6 +259,7 @@ public sealed partial class OutputTests
         Assert.Equal((JobState.Queued, 500L), (job.State, job.Progress?.Done));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Lines_for_which_there_is_no_memory_are_counted_and_that_is_said()
     {
@@ -276,6 +280,7 @@ public sealed partial class OutputTests
         Assert.Equal("no room", (await LinesAsync(app, await app.Jobs.EnqueueAsync(new Work(2)), 2))[0].Text);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Lines_wait_while_Postgres_does_not_take_them()
     {
@@ -303,6 +308,7 @@ public sealed partial class OutputTests
         Assert.Equal(["before", "after"], (await LinesAsync(app, id, 2)).Select(l => l.Text));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Day_without_a_partition_gets_one()
     {

@@ -8,6 +8,7 @@ public sealed class PauseTests
 
     private readonly Guid _session = Guid.NewGuid();
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(true)]
     [InlineData(false)] // behind a transaction pooler there are no signals
@@ -67,6 +68,7 @@ public sealed class PauseTests
         Assert.Equal(JobState.Succeeded, (await app.EndedAsync(id)).State);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Pause_outlives_the_worker_and_the_next_one_does_not_even_begin_to_consume()
     {
@@ -88,6 +90,7 @@ public sealed class PauseTests
         Task<uint> ConsumersAsync() => app.OnBrokerAsync(c => c.ConsumerCountAsync(app.QueueName("default")));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Pause_ends_by_itself_at_its_time()
     {

@@ -14,6 +14,7 @@ public sealed partial class PlanTests
         "audit_gates", "audit_live", "audit_queued", "count_queues", "doctor_queues", "explain_limit", "explain_turn", "list_gates", "measure_live", "next_due", "oldest_tickets", "rescue_if_orphaned",
     ];
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
@@ -49,6 +50,7 @@ public sealed partial class PlanTests
         Assert.Empty(reading.Except(AboutMany));
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("insert into jobs.limit_rule (name, queue, slots, counts, origin) values ('few', 'default', 1000, true, 'test')")]
     [InlineData("insert into jobs.limit_rule (name, queue, slots, counts, origin) values ('few', 'default', 4, true, 'test')")]

@@ -58,6 +58,7 @@ public sealed class PushBackTests
         Assert.Equal(0, await app.ScalarAsync<long>("select count(*) from jobs.gate where id <> 'api:' and paused_until is not null"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Limits_without_a_rate_are_paused_where_there_are_no_others_and_removing_them_ends_that()
     {
@@ -86,6 +87,7 @@ public sealed class PushBackTests
         Assert.Contains("IJobLimits.SetAsync", Assert.Single(app.Log.Of(1433)).Text, StringComparison.Ordinal);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Attempt_that_was_taken_away_pauses_nothing_and_a_repetition_changes_nothing()
     {

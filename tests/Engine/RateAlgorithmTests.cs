@@ -68,6 +68,7 @@ public sealed class RateAlgorithmTests
         }
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("token", 5)]
     [InlineData("leaky", 1)]

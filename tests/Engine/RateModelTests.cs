@@ -13,6 +13,7 @@ public sealed class RateModelTests
     private const double Second = 1e6;
     private const long Start = 1_767_225_600_000_000; // 2026-01-01
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("token")]
     [InlineData("leaky")]

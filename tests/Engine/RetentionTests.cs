@@ -23,6 +23,7 @@ public sealed class RetentionTests
         Assert.Equal(1000, app.Runs.Count);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Days_to_keep_can_be_set()
     {
@@ -34,6 +35,7 @@ public sealed class RetentionTests
         Assert.Contains(kept, await PartitionsAsync(app));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Occurrences_of_schedules_are_kept_for_ninety_days()
     {
@@ -46,6 +48,7 @@ public sealed class RetentionTests
         await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.occurrence"), n => n == 10, "only the young ones are left", app.Log.Tail);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task What_a_crash_left_half_detached_or_not_dropped_is_cleaned_up()
     {
@@ -84,6 +87,7 @@ public sealed class RetentionTests
         Assert.Equal(7 + 1, made.Sum()); // a week of days, and a week
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Missing_partition_is_made_by_whoever_has_to_record_an_end()
     {

@@ -36,6 +36,7 @@ public sealed class RetryAgainTests
         Assert.Equal((JobState.Succeeded, life.Id), ((await app.EndedAsync(third.NewLife!.Value)).State, (await app.GetAsync(third.NewLife!.Value)).RetryOf));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Scheduled_job_is_queued_now_and_others_say_why_not()
     {
@@ -51,6 +52,7 @@ public sealed class RetryAgainTests
         Assert.NotNull(job.Events[0].DueAt);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Many_operators_give_a_job_one_new_life()
     {

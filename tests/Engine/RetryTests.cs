@@ -6,6 +6,7 @@ public sealed class RetryTests
     private static readonly RetryPolicy AtOnce = new(maxAttempts: 3, _ => TimeSpan.Zero, jitter: 0);
     private static readonly RetryPolicy Hourly = new(maxAttempts: 3, _ => TimeSpan.FromHours(1), jitter: 0);
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Failed_attempt_is_recorded_and_tried_again_after_the_policys_delay()
     {
@@ -28,6 +29,7 @@ public sealed class RetryTests
         Assert.Equal([0, 1], app.Runs.Select(r => r.Context.Failures));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_fails_after_its_last_attempt_with_every_attempts_error()
     {
@@ -41,6 +43,7 @@ public sealed class RetryTests
         Assert.Equal(1, await app.ScalarAsync<long>("select count(*) from jobs.history_other"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Snoozes_between_failures_use_up_nothing()
     {
@@ -132,6 +135,7 @@ public sealed class RetryTests
         Assert.Contains("1,001 bytes; the limit is 1,000", error.Message, StringComparison.Ordinal);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Result_that_Postgres_refuses_fails_its_job_and_no_other()
     {

@@ -9,6 +9,7 @@ public sealed class ScheduleRuleTests
 {
     private const string Missed = "missed while no scheduler ran";
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(0, 0)]
     [InlineData(1, 1)]
@@ -79,6 +80,7 @@ public sealed class ScheduleRuleTests
         Assert.Equal((JobState.Queued, JobState.Queued), ((await app.GetAsync(first!.Value)).State, (await app.GetAsync(second!.Value)).State));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Overlap_skip_records_that_the_run_before_has_not_ended()
     {
@@ -92,6 +94,7 @@ public sealed class ScheduleRuleTests
         Assert.True((await app.Schedules.HistoryAsync("o"))[0].Enqueued);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Overlap_queue_has_the_next_run_wait_for_the_one_before()
     {
@@ -114,6 +117,7 @@ public sealed class ScheduleRuleTests
         Assert.Equal(JobState.Queued, (await app.GetAsync(second!.Value)).State);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Overlap_cancel_previous_asks_for_the_end_of_one_that_runs()
     {

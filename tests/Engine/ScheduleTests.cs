@@ -72,6 +72,7 @@ public sealed class ScheduleTests
         await AssertWholeAsync(app, expectedPerSchedule: 1);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Code_that_defines_the_same_again_changes_nothing()
     {

@@ -39,6 +39,7 @@ public sealed class SessionTests
         await Eventually.SeeAsync(() => app.Operator.SessionsAsync(), s => s.Single().Running == 0, "none in the heartbeat");
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Process_that_was_taken_for_dead_cancels_its_handlers_opens_a_new_session_and_works_on()
     {
@@ -86,6 +87,7 @@ public sealed class SessionTests
         Assert.Equal(1, await app.SucceedAsync(other, id, attempt: 2));
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(true)]   // its lock is gone
     [InlineData(false)]  // its heartbeat stopped

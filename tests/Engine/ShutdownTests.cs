@@ -28,6 +28,7 @@ public sealed class ShutdownTests
         Assert.Equal((0, 1), (await app.LiveAsync(), await app.EndedAsync()));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Job_that_finishes_within_the_grace_period_has_succeeded_and_none_is_begun_meanwhile()
     {
@@ -49,6 +50,7 @@ public sealed class ShutdownTests
         Assert.Equal((JobState.Queued, 0), ((await app.GetAsync(late)).State, (await app.GetAsync(late)).Attempt));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Tickets_in_the_buffer_of_a_stopping_worker_go_to_another()
     {
@@ -65,6 +67,7 @@ public sealed class ShutdownTests
         Assert.All(await app.Operator.ListAsync(new()), j => Assert.Equal((JobState.Succeeded, 0), (j.State, j.Failures)));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Enqueued_jobs_tickets_are_published_before_a_producer_has_stopped()
     {

@@ -13,6 +13,7 @@ public sealed class SlotsTests
     private readonly Doors _doors = new();
     private IHost? _host;
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Lowered_queue_lets_its_jobs_go_on_and_starts_none_until_fewer_run_and_raised_it_starts_more()
     {
@@ -111,6 +112,7 @@ public sealed class SlotsTests
         Assert.Equal(["elsewhere"], (await app.Operator.StoredSlotsAsync()).Select(s => s.Worker));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Queues_of_a_strict_pool_run_in_order_as_long_as_the_first_has_tickets()
     {
@@ -120,6 +122,7 @@ public sealed class SlotsTests
         Assert.Equal(4, _doors.Most);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Queue_that_is_behind_fetches_few_tickets()
     {
@@ -163,6 +166,7 @@ public sealed class SlotsTests
         await app.AllEndedAsync(10);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Pool_is_resized_by_a_setting_and_hands_back_what_runs_when_its_worker_stops()
     {

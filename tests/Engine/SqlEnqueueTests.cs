@@ -131,6 +131,7 @@ public sealed class SqlEnqueueTests : IAsyncLifetime
         Assert.Equal(1, await _app.LiveAsync());
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("priority 32", "'a', '{}', priority => 32")]
     [InlineData("priority -1", "'a', '{}', priority => -1")]

@@ -11,6 +11,7 @@ public sealed class StoryTests
 
     private readonly Guid _session = Guid.NewGuid();
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Retries_and_snoozes_are_told_with_their_workers_also_after_these_have_stopped()
     {
@@ -100,6 +101,7 @@ public sealed class StoryTests
         Assert.Equal((session, Here), (story[2].Session, story[2].Worker));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Jobs_it_waited_for_are_told_and_what_their_end_made_of_it()
     {
@@ -198,6 +200,7 @@ public sealed class StoryTests
         Assert.Equal(("enqueued", $"Enqueued by ops@host; a new life of job {before}: the disk was full", "ops@host", before), (line.What, line.Text, line.By, line.Other));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Sessions_that_are_no_more_are_kept_for_ninety_days()
     {

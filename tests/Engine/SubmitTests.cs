@@ -88,6 +88,7 @@ public sealed class SubmitTests : IAsyncLifetime
             "select array_agg(k.key order by k.key) from jobs.held_key k join jobs.job j on j.id = k.job where j.unique_key is not null"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Delivered_again_because_its_channel_broke_between_the_commit_and_the_acknowledgement_it_is_the_same_job()
     {
@@ -131,6 +132,7 @@ public sealed class SubmitTests : IAsyncLifetime
         Assert.Equal(0u, await _app.DepthAsync("malformed"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Two_thousand_messages_through_two_schedulers_are_two_thousand_jobs()
     {
@@ -154,6 +156,7 @@ public sealed class SubmitTests : IAsyncLifetime
         await LiveAsync(2);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Exchange_that_was_deleted_is_made_again()
     {

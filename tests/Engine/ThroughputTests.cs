@@ -51,8 +51,8 @@ public sealed class ThroughputTests : IAsyncLifetime
         await EndedAsync(3, secondsAgo: 60, wait: 1, run: 1);
         var (from, to) = await WindowAsync(secondsAgo: 60);
         await Store.SumAsync(from, to, default);
-        await EndedAsync(2, secondsAgo: 60, wait: 1, run: 1);
-        await EndedAsync(1, secondsAgo: 60, wait: 1, run: 1, queue: "late");
+        await EndedAsync(2, secondsAgo: 60, wait: 1, run: 1, at: from); // not in the next window, which may have begun
+        await EndedAsync(1, secondsAgo: 60, wait: 1, run: 1, queue: "late", at: from);
         await Store.SumAsync(from, to, default);
         Assert.Equal(["default 3", "late 1"], await _app.ScalarAsync<string[]>("select array_agg(queue || ' ' || n order by queue) from jobs.throughput"));
     }
@@ -88,9 +88,9 @@ public sealed class ThroughputTests : IAsyncLifetime
         return (from, from.AddSeconds(20)); // rows that came a moment later may lie in the next one
     }
 
-    private Task EndedAsync(int count, double secondsAgo, double wait, double? run, string queue = "default", string state = "succeeded") => _app.SqlAsync("""
+    private Task EndedAsync(int count, double secondsAgo, double wait, double? run, string queue = "default", string state = "succeeded", DateTimeOffset? at = null) => _app.SqlAsync("""
         insert into jobs.history (id, enqueued_at, started_at, ended_at, state, attempt, failures, crashes, priority, queue, type, args)
         select jobs.new_id(), coalesce(started, ended) - make_interval(secs => $3), started, ended, $6::text::jobs.state, 1, 0, 0, 16, $5, 'test.work', '{}'
-        from (select ended, ended - make_interval(secs => $4) as started from (select now() - make_interval(secs => $2) as ended from generate_series(1, $1)) n) t
-        """, count, secondsAgo, wait, (object?)run ?? DBNull.Value, queue, state);
+        from (select ended, ended - make_interval(secs => $4) as started from (select coalesce($7, now() - make_interval(secs => $2)) as ended from generate_series(1, $1)) n) t
+        """, count, secondsAgo, wait, (object?)run ?? DBNull.Value, queue, state, (object?)at ?? DBNull.Value);
 }

@@ -79,6 +79,7 @@ public sealed class TicketTests
         await app.WaitForTicketsAsync("default", 0);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Forged_ticket_of_a_job_that_does_not_exist_or_is_not_due_runs_nothing()
     {
@@ -94,6 +95,7 @@ public sealed class TicketTests
         Assert.Equal(JobState.Scheduled, (await app.GetAsync(later)).State);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task What_is_not_a_ticket_is_set_aside_with_the_reason_and_the_worker_goes_on()
     {

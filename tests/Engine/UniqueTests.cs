@@ -145,6 +145,7 @@ public sealed class UniqueTests
         Assert.Contains("\"number\":2", (await app.GetAsync(id)).Arguments);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Conflict_moves_the_time_so_that_a_burst_makes_one_job_after_the_last_call()
     {
@@ -239,6 +240,7 @@ public sealed class UniqueTests
         { "no such field", "Unique: the arguments of \"test.work\" have no field \"To\"; By takes the names that the JSON has." },
     };
 
+    [Trait("Category", "Slow")]
     [Theory]
     [MemberData(nameof(Faults))]
     public async Task Policy_that_cannot_hold_is_refused_at_the_call(string which, string words)

@@ -11,6 +11,7 @@ public sealed class WaitTests
 
     private readonly Guid _session = Guid.NewGuid();
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Result_of_a_typed_handler_is_returned_to_who_waits()
     {
@@ -49,6 +50,7 @@ public sealed class WaitTests
         Assert.Contains("has 1,001 bytes; the limit is 1,000", failed.Message, StringComparison.Ordinal);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task End_without_success_is_an_error_that_names_the_last_error()
     {
@@ -126,6 +128,7 @@ public sealed class WaitTests
         await patient.InTimeAsync();
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task End_is_told_by_a_signal_and_the_watch_is_gone_then()
     {
@@ -197,6 +200,7 @@ public sealed class WaitTests
         await Eventually.SeeAsync(() => app.ScalarAsync<long>("select count(*) from jobs.watch"), n => n == 0, "nothing is watched any more");
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Watches_of_nobody_are_cleared_away()
     {

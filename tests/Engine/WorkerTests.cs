@@ -6,6 +6,7 @@ namespace Jobs.Tests.Engine;
 /// <summary>How a worker treats what it is given: unknown types, bad arguments, vanished rows, scopes, slots.</summary>
 public sealed class WorkerTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Unknown_type_is_released_for_a_while_when_no_live_worker_knows_it()
     {
@@ -41,6 +42,7 @@ public sealed class WorkerTests
         Assert.All(await app.Operator.ListAsync(new()), j => Assert.Equal((JobState.Succeeded, 1, 0), (j.State, j.Attempt, j.Failures)));
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData("""{"number": "seven"}""")]
     [InlineData("""[1, 2]""")]
@@ -58,6 +60,7 @@ public sealed class WorkerTests
         Assert.Empty(app.Runs);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Ticket_of_a_row_that_vanished_is_dropped_and_the_worker_goes_on()
     {
@@ -73,6 +76,7 @@ public sealed class WorkerTests
         await app.WaitForTicketsAsync("default", 0);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Each_attempt_has_a_scope_of_its_own_that_ends_with_it()
     {
@@ -92,6 +96,7 @@ public sealed class WorkerTests
         Assert.All(probes, p => Assert.Equal((false, true, true), (p.DisposedInHandler, p.SharedInScope, p.Disposed)));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Handler_that_cannot_be_made_fails_the_attempt()
     {

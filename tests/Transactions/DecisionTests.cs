@@ -6,6 +6,7 @@ namespace Jobs.Tests.Transactions;
 /// <summary>Whatever is doubled, late, early, lost or decided by somebody else: one outcome.</summary>
 public sealed class DecisionTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Doubled_late_and_early_answers_change_nothing()
     {
@@ -97,6 +98,7 @@ public sealed class DecisionTests
         Assert.Single(bank.App.Log.Of(2100));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task The_watch_asks_again_by_itself()
     {
@@ -153,6 +155,7 @@ public sealed class DecisionTests
         Assert.Equal(TransactionState.Committed, (await bank.EndedAsync(id)).State);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_turn_that_dies_in_the_middle_is_taken_again()
     {

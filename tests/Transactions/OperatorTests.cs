@@ -72,6 +72,7 @@ public sealed class OperatorTests
         Assert.Equal(TransactionState.Committed, (await bank.EndedAsync(id)).State);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_parked_saga_can_be_aborted()
     {
@@ -84,6 +85,7 @@ public sealed class OperatorTests
         Assert.Equal(["run a", "run b", "undo b", "undo a"], bank.Script.Words);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_step_of_sagas_takes_no_part_in_two_phases()
     {

@@ -67,6 +67,7 @@ public sealed class OrderTests
         Assert.Equal((TransactionState.Aborted, "refunded by hand"), await bank.EndedAsync(id) is var ended ? (ended.State, ended.Branches[0].Reason) : default);
     }
 
+    [Trait("Category", "Slow")]
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -89,6 +90,7 @@ public sealed class OrderTests
         Assert.Equal(0, await bank.App.ScalarAsync<long>("select count(*) from jobs.history where type = 'transaction.watch'")); // it has not looked in vain
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task An_order_whose_message_was_lost_is_told_again_a_minute_later()
     {
@@ -128,6 +130,7 @@ public sealed class OrderTests
         Assert.Equal(1, await bank.App.ScalarAsync<long>("select count(*) from (select type, args from jobs.job union all select type, args from jobs.history) j where type = 'transaction.watch' and args->>'once' = 'true'"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_watch_that_can_tell_nobody_comes_again_and_does_not_fail()
     {
@@ -149,6 +152,7 @@ public sealed class OrderTests
         Assert.Equal(1, await app.ScalarAsync<long>("select count(*) from jobs.transaction_order where told_at is null"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Doctor_misses_the_coordinator_and_the_watch_while_there_is_a_transaction()
     {
@@ -172,6 +176,7 @@ public sealed class OrderTests
         async Task<List<Checkup>> ChecksAsync() => [.. (await bank.App.Operator.DoctorAsync()).Checks.Where(c => c.Name is "coordinators" or "transaction-watch")];
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task The_job_of_a_branch_says_for_which_transaction_it_works_and_what_waits_for_it()
     {

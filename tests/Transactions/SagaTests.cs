@@ -4,6 +4,7 @@ namespace Jobs.Tests.Transactions;
 
 public sealed class SagaTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Steps_run_in_order_and_those_of_one_stage_side_by_side()
     {
@@ -61,6 +62,7 @@ public sealed class SagaTests
         Assert.Equal(2 * (1L << 32), bank.Script.Calls[^1].Context.Fence & ~0xFFFFFFFFL); // in the first round, by one job
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_forward_step_is_tried_until_it_is_done_and_the_saga_goes_on()
     {
@@ -88,6 +90,7 @@ public sealed class SagaTests
         Assert.Equal(["undo b", "undo b", "undo b", "undo a"], bank.Script.Words.Where(w => w.StartsWith("undo", StringComparison.Ordinal)));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task A_parked_step_counts_as_done_once_somebody_says_so()
     {

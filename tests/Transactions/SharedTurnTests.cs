@@ -7,6 +7,7 @@ public sealed class SharedTurnTests
 {
     private const int Tries = 20;
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Votes_that_come_together_are_one_commit()
     {
@@ -24,6 +25,7 @@ public sealed class SharedTurnTests
         Assert.True(together, $"Votes that came together were a commit each, {Tries} times.");
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Message_that_cannot_be_written_takes_no_other_one_along()
     {

@@ -33,6 +33,7 @@ public sealed class TelemetryTests
         await measured.SeeAsync("jobs.transactions.answers.late", "", 1);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task What_has_not_ended_is_measured_by_the_scheduler_that_leads()
     {
@@ -50,6 +51,7 @@ public sealed class TelemetryTests
         Assert.True(measured["jobs.transactions.indoubt.oldest"] > 0);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Branches_are_linked_to_the_beginning_or_the_decision_and_that_to_the_beginning()
     {

@@ -36,6 +36,7 @@ public sealed class TwoPhaseTests
         Assert.Equal(["abort a", "abort b", "abort c"], bank.Script.Words.Where(w => w.StartsWith("abort", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Nobody_commits_before_the_last_yes()
     {
@@ -123,6 +124,7 @@ public sealed class TwoPhaseTests
         Assert.Equal(["prepare kept", "commit kept"], bank.Script.Words);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Begun_twice_with_one_id_it_is_one_transaction()
     {

@@ -1,7 +1,7 @@
 -- E1, for jobs with a key that only one job at a time may have ($19; $20: until its first claim). The unique index decides, in this very statement, and the answer names
 -- whoever has the key. $21 says what becomes of that job: 'replace' its arguments, 'move' its time, or 'keep' it as it is. One that is kept is only looked at where it can be
 -- seen: locking it would hold up its end until this transaction, which may be an app's own, has committed. Of several rows with one key the last one counts.
--- What an earlier try ($22) has written is left out by its id.
+-- `offset 0` has each key looked up, whatever the planner thinks. What an earlier try ($22) has written is left out by its id.
 with new as materialized (
   select distinct on (u.unique_key) u.*
   from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::json[], $6::float8[], $7::timestamptz[],

@@ -88,6 +88,7 @@ public sealed class PreparedReaperTests
         Assert.Equal(2, await ledger.ScalarAsync<long>("select count(*) from jobs_participant.branch"));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Server_that_cannot_prepare_enough_is_refused_at_start_with_value_and_remedy()
     {
@@ -99,6 +100,7 @@ public sealed class PreparedReaperTests
         Assert.Contains("postgresql.conf", error.Message, StringComparison.Ordinal);
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Two_installations_of_one_name_do_not_share_a_database()
     {

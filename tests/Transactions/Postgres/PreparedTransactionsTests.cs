@@ -42,6 +42,7 @@ public sealed class PreparedTransactionsTests
         }
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Prepare_whose_process_died_before_it_voted_says_yes_when_repeated_and_commits()
     {
@@ -166,6 +167,7 @@ public sealed class PreparedTransactionsTests
         Assert.False(await ledger.IsPreparedAsync(gid));
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Commit_of_what_somebody_took_away_and_abort_of_what_somebody_committed_are_errors()
     {

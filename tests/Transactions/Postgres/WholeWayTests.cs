@@ -22,6 +22,7 @@ internal sealed class TakeParticipant([FromKeyedServices("here")] ParticipantDat
 /// <summary>Money goes from one database to another, by everything that takes part in it.</summary>
 public sealed class WholeWayTests
 {
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Money_goes_from_one_database_to_the_other_or_stays()
     {
@@ -81,6 +82,7 @@ public sealed class WholeWayTests
         await app.DisposeAsync();
     }
 
+    [Trait("Category", "Slow")]
     [Fact]
     public async Task Host_with_a_participant_database_that_is_not_fit_does_not_start()
     {
